@@ -4,7 +4,7 @@ use crate::shell::{command, output, root, run, succeeds};
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 
-/// A Debian package and a file that shows it is there, so that asking costs nothing.
+/// A Debian package and a file of it that is used, so that asking costs nothing.
 type Package = (&'static str, &'static str);
 
 pub(crate) const BUILD: &[Package] = &[
@@ -17,38 +17,43 @@ pub(crate) const BUILD: &[Package] = &[
 ];
 
 pub(crate) const DEMO: &[Package] = &[
-    ("iproute2", "/usr/share/doc/iproute2"),
+    ("iproute2", "/sbin/tc"),
     ("iputils-ping", "/bin/ping"),
     ("isc-dhcp-client", "/sbin/dhclient"),
-    ("iperf3", "/usr/bin/iperf3"),
-    ("ethtool", "/usr/share/doc/ethtool"),
+    ("procps", "/sbin/sysctl"),
 ];
 
 pub(crate) const TEST: &[Package] = &[
+    ("bpftool", "/usr/sbin/bpftool"),
     ("chromium", "/usr/bin/chromium"),
-    ("tcpdump", "/usr/bin/tcpdump"),
 ];
 
-/// Installs the packages that are missing.
-pub(crate) fn packages(sets: &[&[Package]]) -> Result<()> {
-    let missing: Vec<&str> = sets
-        .iter()
+pub(crate) const BENCH: &[Package] = &[("iperf3", "/usr/bin/iperf3")];
+
+/// The packages whose file is not there.
+fn missing<'a>(sets: &[&[(&'a str, &'a str)]]) -> Vec<&'a str> {
+    sets.iter()
         .flat_map(|set| set.iter())
         .filter(|(_, file)| !PathBuf::from(file).exists())
         .map(|(name, _)| *name)
-        .collect();
-    if missing.is_empty() {
+        .collect()
+}
+
+/// Installs the packages that are missing.
+pub(crate) fn packages(sets: &[&[Package]]) -> Result<()> {
+    let lacking = missing(sets);
+    if lacking.is_empty() {
         return Ok(());
     }
     ensure!(
         nix::unistd::geteuid().is_root(),
         "missing Debian packages; as root: apt-get install {}",
-        missing.join(" ")
+        lacking.join(" ")
     );
     ensure!(
         succeeds("apt-get", &["--version"]),
         "this is no Debian; install by hand: {}",
-        missing.join(" ")
+        lacking.join(" ")
     );
     run(command("apt-get", &["update", "-qq"]).stdout(std::process::Stdio::null()))?;
     let mut install = command(
@@ -56,9 +61,16 @@ pub(crate) fn packages(sets: &[&[Package]]) -> Result<()> {
         &["install", "-y", "-qq", "--no-install-recommends"],
     );
     install
-        .args(missing)
+        .args(lacking)
         .env("DEBIAN_FRONTEND", "noninteractive");
-    run(install.stdout(std::process::Stdio::null()))
+    run(install.stdout(std::process::Stdio::null()))?;
+    let lacking = missing(sets);
+    ensure!(
+        lacking.is_empty(),
+        "still missing after apt-get install: {}; xtask/src/install.rs names the file looked for",
+        lacking.join(" ")
+    );
+    Ok(())
 }
 
 /// The `openstack` command line client in a virtual environment of its own.

@@ -89,7 +89,7 @@ fn run(task: Task) -> Result<()> {
             shell::replace_with(lab)
         }
         Task::Bench { name, json } => {
-            install::packages(&[install::BUILD, install::DEMO])?;
+            install::packages(&[install::BUILD, install::DEMO, install::BENCH])?;
             build::release()?;
             let mut lab = build::lab_command();
             lab.args(["bench", &name]).args(json.then_some("--json"));

@@ -26,7 +26,7 @@ fn main() {
             fail("the libbpf headers are missing: install the Debian package libbpf-dev");
         }
         Ok(_) => fail("clang could not compile bpf/datapath.c; its messages are above"),
-        Err(_) => fail("clang is missing: install the Debian packages clang, llvm and libbpf-dev"),
+        Err(_) => fail("clang is missing: install the Debian packages clang and libbpf-dev"),
     }
     let layout = hash(&["bpf/abi.h", "bpf/maps.h"].map(PathBuf::from));
     println!("cargo:rustc-env=NETWRIGHT_BPF_LAYOUT={layout:016x}");
