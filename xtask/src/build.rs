@@ -1,7 +1,7 @@
 //! Building the console and the binaries.
 
 use crate::install;
-use crate::shell::{cargo, command, root, run};
+use crate::shell::{cargo, command, root, run, target};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -78,11 +78,7 @@ pub(crate) fn release() -> Result<()> {
 }
 
 /// The lab, which runs the demo and the benchmarks.
-pub(crate) fn lab_command() -> Command {
-    command(
-        &root()
-            .join("target/release/netwright-lab")
-            .to_string_lossy(),
-        &[],
-    )
+pub(crate) fn lab_command() -> Result<Command> {
+    let lab = target()?.join("release/netwright-lab");
+    Ok(command(&lab.to_string_lossy(), &[]))
 }

@@ -1,6 +1,6 @@
 //! What a fresh Debian 12 machine lacks: Debian packages, Node.js, and the OpenStack clients from PyPI.
 
-use crate::shell::{command, output, root, run, succeeds};
+use crate::shell::{command, output, run, succeeds, target};
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 
@@ -90,7 +90,7 @@ pub(crate) fn keystone() -> Result<PathBuf> {
 
 /// The folder with `node` and `npm`: the machine's if new enough for Vite, else one from PyPI.
 pub(crate) fn node() -> Result<Option<PathBuf>> {
-    let new_enough = output(command("node", &["--version"]).stderr(std::process::Stdio::null()))
+    let new_enough = output(&mut command("node", &["--version"]))
         .ok()
         .and_then(|version| {
             let mut numbers = version
@@ -109,7 +109,7 @@ pub(crate) fn node() -> Result<Option<PathBuf>> {
 
 /// A virtual environment under `target/` with the requirements, and the path of its programs.
 fn python_packages(name: &str, requirements: &[&str]) -> Result<PathBuf> {
-    let environment = root().join("target").join("python").join(name);
+    let environment = target()?.join("python").join(name);
     let programs = environment.join("bin");
     let stamp = environment.join("installed");
     let wanted = requirements.join("\n");

@@ -82,7 +82,7 @@ fn run(task: Task) -> Result<()> {
             let client = install::openstack_client()?;
             build::console()?;
             build::release()?;
-            let mut lab = build::lab_command();
+            let mut lab = build::lab_command()?;
             lab.arg("demo").arg("--openstack").arg(client);
             lab.args(once.then_some("--once"))
                 .args(json.then_some("--json"));
@@ -91,7 +91,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench { name, json } => {
             install::packages(&[install::BUILD, install::DEMO, install::BENCH])?;
             build::release()?;
-            let mut lab = build::lab_command();
+            let mut lab = build::lab_command()?;
             lab.args(["bench", &name]).args(json.then_some("--json"));
             shell::replace_with(lab)
         }

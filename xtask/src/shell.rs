@@ -14,6 +14,16 @@ pub(crate) fn root() -> PathBuf {
         .unwrap_or_default()
 }
 
+/// Cargo's target directory, wherever the user put it: this program is `TARGET/debug/xtask`.
+pub(crate) fn target() -> Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let target = this
+        .ancestors()
+        .nth(2)
+        .context("xtask is not in a target directory")?;
+    Ok(target.to_owned())
+}
+
 /// A command that runs at the root of the workspace.
 pub(crate) fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the steps that must pass before a change lands, cheapest first.
 
-use crate::shell::{cargo, command, root};
+use crate::shell::{cargo, command, target};
 use crate::{build, install, shell, tidy};
 use anyhow::{Context, Result, ensure};
 use std::time::Instant;
@@ -124,7 +124,7 @@ fn lab(args: &[&str]) -> Result<()> {
         "-p",
         "sim",
     ]))?;
-    let lab = root().join("target/debug/netwright-lab");
+    let lab = target()?.join("debug/netwright-lab");
     shell::run(&mut command(&lab.to_string_lossy(), args))
 }
 
