@@ -179,8 +179,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     serve_metrics(settings.metrics_listen, registry).await?;
 
     tracing::info!(
-        url = %format!("http://{}/", settings.listen),
-        agents = %settings.agents_listen,
+        url = %format!("http://{}/", listener.local_addr()?),
+        agents = %controller.local_addr(),
         data = %settings.data_dir.display(),
         revision = %store.snapshot().revision(),
         "up"

@@ -1,6 +1,6 @@
 //! The lab's command line: what `cargo xtask demo`, `bench` and `test` call.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use sim::bench::Report;
 use sim::lab;
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         .ok();
     let outcome = tokio::runtime::Runtime::new()
         .context("cannot start the runtime")
-        .and_then(|runtime| runtime.block_on(run(Cli::parse().verb)));
+        .and_then(|runtime| runtime.block_on(run_or_stop(Cli::parse().verb)));
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -64,6 +64,17 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Runs until the end or until asked to stop. Either way what was made is removed, because it is dropped.
+async fn run_or_stop(verb: Verb) -> Result<bool> {
+    let stop = lab::stop_signal()?;
+    tokio::select! {
+        // A demo that shows its table ends well when stopped, so it is asked first.
+        biased;
+        outcome = run(verb) => outcome,
+        () = stop => bail!("stopped by a signal; what was made is removed"),
     }
 }
 

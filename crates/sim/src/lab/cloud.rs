@@ -42,8 +42,8 @@ impl HostName {
 /// How a lab's cloud is made.
 #[derive(Debug, Clone)]
 pub struct CloudOptions {
-    /// The port of API and console on loopback; 0 takes a free one.
-    pub api_port: u16,
+    /// Where API and console listen, on loopback; at an address of the lab's own if not given.
+    pub api: Option<SocketAddr>,
     /// MTU of the link between the hosts.
     pub underlay_mtu: u16,
 }
@@ -51,7 +51,7 @@ pub struct CloudOptions {
 impl Default for CloudOptions {
     fn default() -> Self {
         Self {
-            api_port: 0,
+            api: None,
             underlay_mtu: 1500,
         }
     }
@@ -102,7 +102,7 @@ impl Cloud {
             scratch,
             bridge: format!("nwm{pid}"),
             netwright,
-            api: free_address(Ipv4Addr::LOCALHOST, options.api_port)?,
+            api: free(options.api.unwrap_or((own_loopback(), 9696).into()))?,
             agents: (management, 9697).into(),
         };
         cloud.connect_management(management)?;
@@ -330,9 +330,16 @@ impl Drop for Cloud {
     }
 }
 
-/// The address to listen on; says so when the port is taken.
-fn free_address(ip: Ipv4Addr, port: u16) -> Result<SocketAddr> {
-    let listener = TcpListener::bind((ip, port))
-        .with_context(|| format!("{ip}:{port} is in use; stop what listens there"))?;
-    Ok(listener.local_addr()?)
+/// The address, if nothing listens there.
+fn free(address: SocketAddr) -> Result<SocketAddr> {
+    TcpListener::bind(address)
+        .with_context(|| format!("{address} is in use; stop what listens there"))?;
+    Ok(address)
+}
+
+/// A loopback address with the process id in it: nobody else takes its ports, not even while the lab's server is down.
+pub(super) fn own_loopback() -> Ipv4Addr {
+    let [_, b, c, d] = std::process::id().to_be_bytes();
+    // Process ids have 22 bits.
+    Ipv4Addr::new(127, 64 | b, c, d)
 }

@@ -1,9 +1,11 @@
 //! A real Keystone on SQLite, and the controller validating its tokens.
 
+use super::cloud::own_loopback;
 use super::process::{Daemon, finish};
 use super::{Api, Openstack};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -68,7 +70,7 @@ struct Keystone {
 
 impl Keystone {
     async fn start(programs: &Path, scratch: &Path) -> Result<Self> {
-        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let address = SocketAddr::from((own_loopback(), 5000));
         let url = format!("http://{address}");
         let config = scratch.join("keystone.conf");
         std::fs::write(&config, configuration(scratch))?;
@@ -187,9 +189,7 @@ fn initialize(programs: &Path, config: &Path, url: &str) -> Result<()> {
 }
 
 async fn start_controller(scratch: &Path, keystone: &Keystone) -> Result<(String, Daemon)> {
-    let [api, agents] =
-        [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()));
-    let (api, agents) = (api?, agents?);
+    let [api, agents] = [9696, 9697].map(|port| SocketAddr::from((own_loopback(), port)));
     let password = scratch.join("password");
     std::fs::write(&password, "neutron-secret\n")?;
     let config = scratch.join("netwright.toml");

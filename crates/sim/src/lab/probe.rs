@@ -3,7 +3,7 @@
 use super::Namespace;
 use anyhow::{Context, Result, ensure};
 use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,17 +26,29 @@ pub fn name_server(namespace: &Namespace, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Connects from a namespace to an address and returns the name told there.
-pub fn who(namespace: &Namespace, address: IpAddr, timeout: Duration) -> Result<String> {
+/// Connects from a namespace to an address and returns the name told there; `None` if nothing came back at all.
+/// A refusal, or having no route to try, is an error: neither shows that packets were dropped.
+pub fn who(namespace: &Namespace, address: IpAddr, timeout: Duration) -> Result<Option<String>> {
     namespace.enter(|| {
         let target = SocketAddr::new(address, NAME_PORT);
-        let mut stream = TcpStream::connect_timeout(&target, timeout)
-            .with_context(|| format!("no connection to {target}"))?;
+        let mut stream = match TcpStream::connect_timeout(&target, timeout) {
+            Ok(stream) => stream,
+            Err(error) if is_silence(&error) => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("connecting to {target}")),
+        };
         stream.set_read_timeout(Some(timeout))?;
         let mut name = String::new();
         stream.read_to_string(&mut name)?;
-        Ok(name)
+        Ok(Some(name))
     })?
+}
+
+/// No answer to the SYN, or none to the question for the neighbour's MAC address.
+fn is_silence(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::TimedOut | ErrorKind::HostUnreachable
+    )
 }
 
 /// A UDP flow of numbered packets, each echoed by the other end; counts what does not come back.

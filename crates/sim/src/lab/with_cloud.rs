@@ -18,6 +18,7 @@ pub async fn with_cloud(folder: &Path, command: &[String]) -> Result<bool> {
         .current_dir(folder)
         .env("NETWRIGHT_URL", cloud.url())
         .env("NETWRIGHT_NOISY_NETNS", workloads[0].namespace.path())
+        .kill_on_drop(true)
         .status()
         .await
         .with_context(|| format!("cannot start {program}"))?;

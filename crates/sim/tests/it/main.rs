@@ -86,11 +86,26 @@ fn names_are_told_where_they_are_served() {
     name_server(&b, "beta").expect("a server");
     let target: IpAddr = B.parse().expect("an address");
     assert_eq!(
-        who(&a, target, Duration::from_secs(5)).expect("an answer"),
-        "beta"
+        who(&a, target, Duration::from_secs(20)).expect("a try"),
+        Some("beta".to_owned())
     );
     b.run("ip", &["link", "set", "v", "down"]).expect("down");
-    assert!(who(&a, target, Duration::from_millis(300)).is_err());
+    let silence = who(&a, target, Duration::from_millis(300)).expect("a try");
+    assert_eq!(silence, None);
+}
+
+#[test]
+fn a_refusal_or_a_missing_route_is_no_proof_of_isolation() {
+    if !is_root() {
+        return;
+    }
+    let (a, _b) = joined("no");
+    let try_to = |address: &str| {
+        let target: IpAddr = address.parse().expect("an address");
+        who(&a, target, Duration::from_secs(20))
+    };
+    assert!(try_to(B).is_err(), "nobody listens there: refused");
+    assert!(try_to("203.0.113.1").is_err(), "there is no route");
 }
 
 #[test]

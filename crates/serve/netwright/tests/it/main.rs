@@ -4,11 +4,14 @@ mod mtls;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// How long something may take that must happen; generous, because the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `netwright up` on free ports; killed on drop.
 struct Up {
@@ -18,23 +21,21 @@ struct Up {
 
 impl Up {
     fn start(data: &Path) -> Self {
-        let [api, agents] = [free_port(), free_port()];
-        let log = File::create(data.with_extension("log")).expect("a log");
-        let process = command(data, api, agents)
-            .stderr(log)
-            .spawn()
-            .expect("netwright starts");
-        let mut up = Self { process, api };
-        let started = Instant::now();
-        while TcpStream::connect(up.api).is_err() {
-            if let Some(status) = up.process.try_wait().expect("a status") {
-                let log = std::fs::read_to_string(data.with_extension("log")).expect("a log");
+        let path = data.with_extension("log");
+        let log = File::create(&path).expect("a log");
+        let mut process = command(data).stderr(log).spawn().expect("netwright starts");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = std::fs::read_to_string(&path).expect("a log");
+            if let Some(api) = told_address(&log) {
+                return Self { process, api };
+            }
+            if let Some(status) = process.try_wait().expect("a status") {
                 panic!("netwright up ended: {status}\n{log}");
             }
-            assert!(started.elapsed() < Duration::from_secs(30), "no answer");
-            std::thread::yield_now();
+            assert!(Instant::now() < deadline, "it does not come up:\n{log}");
+            std::thread::sleep(Duration::from_millis(5));
         }
-        up
     }
 
     /// Status line and body of a request.
@@ -73,21 +74,21 @@ impl Drop for Up {
     }
 }
 
-fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
+/// Where the log says that the API is.
+fn told_address(log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once("url=http://")?;
+    let (address, _) = rest.split_once('/')?;
+    Some(address.parse().expect("an address in the log"))
 }
 
-fn command(data: &Path, api: SocketAddr, agents: SocketAddr) -> Command {
+/// `netwright up` on ports that the kernel chooses.
+fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netwright"));
+    command.args(["up", "--auth", "none"]);
+    for flag in ["--listen", "--agents-listen", "--metrics-listen"] {
+        command.args([flag, "127.0.0.1:0"]);
+    }
     command
-        .args(["up", "--auth", "none", "--metrics-listen", "127.0.0.1:0"])
-        .args([
-            "--listen",
-            &api.to_string(),
-            "--agents-listen",
-            &agents.to_string(),
-        ])
         .arg("--data-dir")
         .arg(data)
         .env_remove("NETWRIGHT_CONFIG")
@@ -129,9 +130,7 @@ fn what_was_answered_survives_a_kill() {
 fn a_second_instance_on_the_same_data_is_refused() {
     let (_dir, data) = scratch();
     let up = Up::start(&data);
-    let second = command(&data, free_port(), free_port())
-        .output()
-        .expect("netwright runs");
+    let second = command(&data).output().expect("netwright runs");
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(1), "{said}");
     assert!(
