@@ -227,6 +227,24 @@ async fn ports_are_found_by_what_indexes_know() {
 }
 
 #[tokio::test]
+async fn a_subnet_named_twice_gives_two_addresses() {
+    let cloud = Cloud::new();
+    let network = cloud.ready_network(BLUE, "10.0.0.0/24").await;
+    let list = cloud.get(BLUE, "/v2.0/subnets?fields=id").await;
+    let subnet = &list.body["subnets"][0]["id"];
+    let wanted = json!([{"subnet_id": subnet}, {"subnet_id": subnet}]);
+    let port = json!({"network_id": network, "fixed_ips": wanted});
+    let port = cloud.port(BLUE, port).await;
+    let [one, two] = [0, 1].map(|n| &port["fixed_ips"][n]["ip_address"]);
+    assert!(one.is_string() && two.is_string() && one != two, "{port}");
+
+    let address = json!({"ip_address": "10.0.0.9"});
+    let body = json!({"port": {"network_id": network, "fixed_ips": [address, address]}});
+    let refused = cloud.post(BLUE, "/v2.0/ports", body).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn a_project_sees_its_own_and_what_is_shared() {
     let cloud = Cloud::new();
     let own = cloud.network(BLUE, "own").await;

@@ -181,21 +181,36 @@ impl<'a> Addressing<'a> {
                 ipam::release_address(tx, fixed.subnet_id, fixed.ip_address);
             }
         }
+        self.take_missing(tx, ctx, wants, kept)
+    }
+
+    /// An address for each want that has none yet, in their order. Those that leave no choice are taken first, or
+    /// a want for any address could be served with one that a later want names.
+    fn take_missing(
+        &self,
+        tx: &mut Tx,
+        ctx: &Context,
+        wants: Vec<Want<'a>>,
+        mut kept: Vec<Option<FixedIp>>,
+    ) -> Result<Vec<FixedIp>, OpError> {
         let owner = Owner::Port(self.port.id);
-        kept.into_iter()
-            .zip(wants)
-            .map(|(kept, want)| kept.map_or_else(|| self.take(tx, ctx, want, owner), Ok))
-            .collect()
+        for exact in [true, false] {
+            for (want, slot) in wants.iter().zip(&mut kept) {
+                if slot.is_none() && want.is_exact() == exact {
+                    *slot = Some(self.take(tx, ctx, want, owner)?);
+                }
+            }
+        }
+        Ok(kept.into_iter().flatten().collect())
     }
 
     /// Which held address serves which want; each serves one at most.
     fn keep(&self, wants: &[Want]) -> Vec<Option<FixedIp>> {
         let mut free = self.port.fixed_ips.clone();
         let mut kept = vec![None; wants.len()];
-        let exact_first = [true, false];
-        for exact in exact_first {
+        for exact in [true, false] {
             for (want, slot) in wants.iter().zip(&mut kept) {
-                if matches!(want, Want::Exactly(..)) == exact {
+                if want.is_exact() == exact {
                     let position = free.iter().position(|fixed| want.fits(fixed));
                     *slot = position.map(|position| free.remove(position));
                 }
@@ -208,11 +223,11 @@ impl<'a> Addressing<'a> {
         &self,
         tx: &mut Tx,
         ctx: &Context,
-        want: Want,
+        want: &Want,
         owner: Owner,
     ) -> Result<FixedIp, OpError> {
         let candidates = match want {
-            Want::Exactly(subnet, ip_address) => {
+            &Want::Exactly(subnet, ip_address) => {
                 ipam::claim_address(tx, subnet, ip_address, owner)?;
                 return Ok(FixedIp {
                     subnet_id: subnet.id,
@@ -221,7 +236,7 @@ impl<'a> Addressing<'a> {
             }
             Want::AnyOf(candidates) => candidates,
         };
-        for subnet in &candidates {
+        for subnet in candidates {
             match ipam::allocate_address(tx, subnet, owner, ctx.random) {
                 Ok(ip_address) => {
                     return Ok(FixedIp {
@@ -244,6 +259,10 @@ impl<'a> Addressing<'a> {
 impl Want<'_> {
     fn is(&self, id: SubnetId, address: IpAddr) -> bool {
         matches!(self, Self::Exactly(subnet, a) if subnet.id == id && *a == address)
+    }
+
+    fn is_exact(&self) -> bool {
+        matches!(self, Self::Exactly(..))
     }
 
     fn address(&self) -> Option<IpAddr> {

@@ -2,10 +2,13 @@
 
 use crate::lab::{ANY, Cloud, User, parse};
 use ipam::IpamError;
-use model::{Family, FixedIp, Mac, Network, Port, PortStatus, Subnet, Timestamp};
+use model::{
+    AllocationStrategy, Family, FixedIp, Mac, Network, Port, PortStatus, Subnet, Timestamp,
+};
 use operations::ports::{
     self, AddressPairRequest, DhcpOptionRequest, FixedIpRequest, NewPort, PortChanges, Reported,
 };
+use operations::subnets::NewSubnet;
 use operations::{Defaults, OpError, Quota};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -66,6 +69,24 @@ fn full(user: User) -> Full {
         slaac: user.slaac(&network, "2001:db8:2::/64"),
         network,
     }
+}
+
+#[test]
+fn an_address_named_later_is_not_given_to_an_earlier_want() {
+    let cloud = Cloud::new();
+    let red = cloud.user("red");
+    let network = red.network();
+    let subnet = red
+        .new_subnet(NewSubnet {
+            allocation_strategy: AllocationStrategy::Lowest,
+            ..NewSubnet::new(network.id, parse("10.0.0.0/24"))
+        })
+        .expect("a subnet");
+    let any = FixedIpRequest::OfSubnet(subnet.id);
+    let named = FixedIpRequest::Address(parse("10.0.0.2"));
+    let port = red.new_port(with_ips(&network, &[any, named, any]));
+    let expected = ["10.0.0.3", "10.0.0.2", "10.0.0.4"].map(|address| fixed(&subnet, address));
+    assert_eq!(port.expect("a port").fixed_ips, expected);
 }
 
 #[test]

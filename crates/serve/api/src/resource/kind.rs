@@ -84,12 +84,12 @@ impl Kind {
             Self::Prefix => check_prefix(&value).map(|net| net.to_string().into()),
             Self::Mac => check_mac(value),
             Self::Protocol => check_protocol(&value),
-            Self::FixedIps => each(value, "fixed IP", check_fixed_ip),
-            Self::AddressPairs => each(value, "allowed address pair", check_address_pair),
-            Self::DhcpOptions => each(value, "extra DHCP option", check_dhcp_option),
-            Self::Pools => each(value, "IP pool", check_pool),
+            Self::FixedIps => check_fixed_ips(value),
+            Self::AddressPairs => distinct(value, "allowed address pair", check_address_pair),
+            Self::DhcpOptions => distinct(value, "extra DHCP option", check_dhcp_option),
+            Self::Pools => distinct(value, "IP pool", check_pool),
             Self::Nameservers => check_nameservers(value),
-            Self::HostRoutes => each(value, "hostroute", check_host_route),
+            Self::HostRoutes => distinct(value, "hostroute", check_host_route),
             Self::Tags => check_tags(value),
             Self::Object => match value {
                 Value::Object(_) if value.to_string().len() <= OBJECT_MAX => Ok(value),
@@ -313,18 +313,44 @@ pub(crate) fn check_tag(value: Value) -> Result<String, String> {
 }
 
 /// A list whose items pass `check` and differ.
-fn each(
+fn distinct(
     value: Value,
     what: &str,
     check: fn(&mut Fields<'_>) -> Result<Value, String>,
 ) -> Result<Value, String> {
+    let checked = each(value, what, check)?;
+    let mut seen = BTreeSet::new();
+    match checked.iter().find(|item| !seen.insert(item.to_string())) {
+        Some(repeated) => Err(format!("Duplicate {what} '{repeated}'")),
+        None => Ok(Value::Array(checked)),
+    }
+}
+
+/// A subnet alone may be named several times: each time it stands for one more of its addresses.
+fn check_fixed_ips(value: Value) -> Result<Value, String> {
+    let checked = each(value, "fixed IP", check_fixed_ip)?;
+    let mut seen = BTreeSet::new();
+    let mut addresses = checked
+        .iter()
+        .filter_map(|item| item["ip_address"].as_str());
+    match addresses.find(|address| !seen.insert(*address)) {
+        Some(repeated) => Err(format!("Duplicate IP address '{repeated}'")),
+        None => Ok(Value::Array(checked)),
+    }
+}
+
+/// The items of a list, each of which passes `check`.
+fn each(
+    value: Value,
+    what: &str,
+    check: fn(&mut Fields<'_>) -> Result<Value, String>,
+) -> Result<Vec<Value>, String> {
     let malformed = |value: &Value| format!("Invalid data format for {what}: '{}'", plain(value));
     let items = match value {
         Value::Null => Vec::new(),
         Value::Array(items) => items,
         other => return Err(malformed(&other)),
     };
-    let mut seen = BTreeSet::new();
     let mut checked = Vec::with_capacity(items.len());
     for item in items {
         let Value::Object(map) = item else {
@@ -335,12 +361,9 @@ fn each(
         if let Some(key) = fields.map.keys().next() {
             return Err(format!("Unexpected key '{key}' in {what}"));
         }
-        if !seen.insert(value.to_string()) {
-            return Err(format!("Duplicate {what} '{value}'"));
-        }
         checked.push(value);
     }
-    Ok(Value::Array(checked))
+    Ok(checked)
 }
 
 /// The entries of one list item, taken out one by one so that what is left is known to be unexpected.
