@@ -71,6 +71,14 @@ impl Protocol {
         matches!(self.number, Self::ICMP | Self::ICMPV6)
     }
 
+    /// The name of a protocol number, if it has one; the first in the alphabet if it has several.
+    pub fn name_of(number: u8) -> Option<&'static str> {
+        NAMES
+            .iter()
+            .find(|(_, known)| *known == number)
+            .map(|(name, _)| *name)
+    }
+
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|(name, _)| *name)
     }

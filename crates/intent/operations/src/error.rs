@@ -16,7 +16,7 @@ pub enum Quota {
     Subnet,
     Port,
     SecurityGroup,
-    SecurityGroupRule,
+    RulesPerSecurityGroup,
     SubnetsPerNetwork,
     FixedIpsPerPort,
     AddressPairs,
@@ -31,7 +31,7 @@ impl fmt::Display for Quota {
             Self::Subnet => "subnet",
             Self::Port => "port",
             Self::SecurityGroup => "security_group",
-            Self::SecurityGroupRule => "security_group_rule",
+            Self::RulesPerSecurityGroup => "rules per security group",
             Self::SubnetsPerNetwork => "subnets per network",
             Self::FixedIpsPerPort => "fixed_ips",
             Self::AddressPairs => "allowed_address_pairs",
@@ -71,7 +71,7 @@ pub enum OpError {
         network: NetworkId,
         attribute: &'static str,
     },
-    #[error("Quota exceeded: at most {limit} of {quota} are allowed.")]
+    #[error("Quota exceeded for {quota}: at most {limit}.")]
     OverQuota { quota: Quota, limit: usize },
     #[error("'{given}' has host bits set; '{corrected}' is recommended.")]
     CidrHostBits { given: IpNet, corrected: IpNet },

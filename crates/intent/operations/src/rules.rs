@@ -64,7 +64,7 @@ pub fn create(tx: &mut Tx, ctx: &Context, new: NewRule) -> Result<SecurityGroupR
     }
     room_for_one(
         ctx.defaults.limits.rules_per_security_group,
-        Quota::SecurityGroupRule,
+        Quota::RulesPerSecurityGroup,
         || tx.scan::<Rules>(&rule.security_group_id).count(),
     )?;
     security_groups::touch(tx, ctx, &group.value);

@@ -386,11 +386,11 @@ impl SecurityGroups<'_> {
             Direction::Egress => ("egress", "to"),
             Direction::Ingress => ("ingress", "from"),
         };
+        let protocol = Protocol::name_of(probe.protocol)
+            .map_or_else(|| format!("protocol {}", probe.protocol), str::to_owned);
         format!(
-            "none of {} groups has an {direction} rule for IPv{} protocol {}{port} {side} {}",
-            self.endpoint.groups.len(),
+            "none of the port's security groups has an {direction} rule for IPv{} {protocol}{port} {side} {}",
             probe.family.version(),
-            probe.protocol,
             probe.remote
         )
     }

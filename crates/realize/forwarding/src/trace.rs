@@ -265,25 +265,30 @@ impl<F: FnMut(&HostName) -> Option<HostPlan>> Way<'_, F> {
 
     /// Keeps the steps; a drop ends the way.
     fn note(&mut self, host: Option<&HostName>, decision: Decision) -> Ending<Verdict> {
-        let because = because(&decision.steps);
-        self.steps
-            .extend(decision.steps.into_iter().map(|step| TraceStep {
-                host: host.cloned(),
-                step,
-            }));
-        match decision.verdict {
-            Verdict::Drop { reason } => Err(dropped(reason, because)),
+        let Decision { verdict, mut steps } = decision;
+        if let Verdict::Drop { reason } = &verdict
+            && is_refusal_of_groups(*reason)
+        {
+            // What the groups lack says more than the step after it, which repeats the reason.
+            steps.pop();
+        }
+        let last = steps.last().map(|step| step.detail.clone());
+        self.steps.extend(steps.into_iter().map(|step| TraceStep {
+            host: host.cloned(),
+            step,
+        }));
+        match verdict {
+            Verdict::Drop { reason } => Err(dropped(reason, last.unwrap_or_default())),
             verdict => Ok(verdict),
         }
     }
 }
 
-/// What the security groups found missing, or else the last finding.
-fn because(steps: &[Step]) -> String {
-    let missing = steps.iter().rev().nth(1);
-    let missing = missing.filter(|step| step.check.starts_with("security groups"));
-    let last = missing.or(steps.last());
-    last.map_or_else(String::new, |step| step.detail.clone())
+fn is_refusal_of_groups(reason: DropReason) -> bool {
+    matches!(
+        reason,
+        DropReason::SecurityGroupEgress | DropReason::SecurityGroupIngress
+    )
 }
 
 fn neighbour(unit: Option<UnitKey>, detail: String) -> TraceStep {

@@ -177,8 +177,11 @@ fn a_missing_rule_is_named() {
     assert_eq!(reason, DropReason::SecurityGroupIngress);
     assert_eq!(
         because,
-        "none of 1 groups has an ingress rule for IPv4 protocol 6 to port 80 from 10.0.0.1"
+        "none of the port's security groups has an ingress rule for IPv4 tcp to port 80 from 10.0.0.1"
     );
+    let last = trace.steps.last().expect("steps");
+    assert_eq!(last.step.check, "security groups, ingress");
+    assert_eq!(last.step.detail, because, "it ends at what refused it");
 }
 
 #[test]

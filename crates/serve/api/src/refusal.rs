@@ -79,7 +79,7 @@ fn over_quota(quota: Quota) -> (StatusCode, &'static str) {
         | Quota::Subnet
         | Quota::Port
         | Quota::SecurityGroup
-        | Quota::SecurityGroupRule => (CONFLICT, "OverQuota"),
+        | Quota::RulesPerSecurityGroup => (CONFLICT, "OverQuota"),
         Quota::AddressPairs => (BAD, "AllowedAddressPairExhausted"),
         Quota::DnsNameservers => (BAD, "DNSNameServersExhausted"),
         Quota::HostRoutes => (BAD, "HostRoutesExhausted"),

@@ -214,7 +214,7 @@ fn rules_are_limited_per_group() {
     };
     assert!(create(red, of("tcp")).is_ok());
     let over = OpError::OverQuota {
-        quota: Quota::SecurityGroupRule,
+        quota: Quota::RulesPerSecurityGroup,
         limit: 3,
     };
     assert_eq!(create(red, of("udp")), Err(over));
@@ -238,7 +238,7 @@ fn ten_thousand_rules_in_one_request_change_nothing() {
         Ok(())
     });
     let over = OpError::OverQuota {
-        quota: Quota::SecurityGroupRule,
+        quota: Quota::RulesPerSecurityGroup,
         limit: 100,
     };
     assert_eq!(outcome, Err(over));

@@ -28,8 +28,13 @@ const COLUMN: f64 = 180.0;
 const ROW: f64 = 140.0;
 /// Rows of the first column; each further one has twice as many.
 const FIRST_ROWS: u64 = 4;
-/// How far a port may stand from where the middle of its like is.
+/// How far a port may stand from where the middle of its like is: at its first try, and at its last, each a step further.
 const SCATTER: f64 = 70.0;
+const TRIES: u16 = 24;
+const FURTHER: f64 = SCATTER / 8.0;
+/// The room a port and its name take.
+const PORT_WIDTH: f64 = 100.0;
+const PORT_HEIGHT: f64 = 26.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 struct Place {
@@ -83,6 +88,7 @@ struct Graph {
     edges: Vec<Edge>,
     hosts: HashMap<HostName, (String, Place)>,
     networks: HashMap<NetworkId, Place>,
+    lattice: Lattice,
     omitted_ports: usize,
 }
 
@@ -141,7 +147,9 @@ impl Graph {
     fn add_ports(&mut self, snapshot: &Snapshot, limit: usize) {
         let room = limit.saturating_sub(self.nodes.len());
         self.omitted_ports = snapshot.len::<Ports>().saturating_sub(room);
-        for row in snapshot.scan::<Ports>(()).take(room) {
+        let mut rows: Vec<_> = snapshot.scan::<Ports>(()).take(room).collect();
+        rows.sort_by_key(|row| (row.value.meta.created_at, row.value.id));
+        for row in rows {
             self.add_port(&row.value);
         }
     }
@@ -154,7 +162,9 @@ impl Graph {
             .host
             .as_ref()
             .and_then(|host| self.hosts.get(host));
-        let place = port_place(port.id.0, host.map(|(_, place)| *place), network);
+        let place = self
+            .lattice
+            .place(port.id.0, host.map(|(_, place)| *place), network);
         if let Some((host, _)) = host {
             self.edges.push(Edge {
                 id: format!("{id}/host"),
@@ -218,22 +228,62 @@ fn columns(mut objects: Vec<(Timestamp, Uuid)>, side: f64) -> HashMap<Uuid, Plac
     places
 }
 
-/// Between host and network; beside the one it has if it has one.
-fn port_place(id: Uuid, host: Option<Place>, network: Option<Place>) -> Place {
-    let (x, y) = match (host, network) {
-        (Some(host), Some(network)) => ((host.x + network.x) / 2.0, (host.y + network.y) / 2.0),
-        (Some(one), None) | (None, Some(one)) => (one.x * 0.7, one.y),
-        (None, None) => (0.0, 0.0),
-    };
-    let fraction = |salt| hash(id, salt) as f64 / u64::MAX as f64;
-    let (radius, angle) = (
-        SCATTER * fraction(0).sqrt(),
-        std::f64::consts::TAU * fraction(1),
-    );
-    Place {
-        x: round(x + radius * angle.cos()),
-        y: round(y + radius * angle.sin()),
+/// Where ports stand: each in a cell of its own, as far as there is room, so that none hides another's name.
+#[derive(Default)]
+struct Lattice {
+    taken: HashSet<(i64, i64)>,
+}
+
+impl Lattice {
+    /// Between host and network; beside the one it has if it has one. To be called in order of age: a port takes the
+    /// first cell that is free of those its id says, so younger ports never move older ones. In a crowd it gives up
+    /// and stands where another does.
+    fn place(&mut self, id: Uuid, host: Option<Place>, network: Option<Place>) -> Place {
+        let middle = middle(host, network);
+        let mut place = middle;
+        for attempt in 0..TRIES {
+            let (x, y) = cell(scattered(id, attempt, middle));
+            place = Place {
+                x: x as f64 * PORT_WIDTH,
+                y: y as f64 * PORT_HEIGHT,
+            };
+            if self.taken.insert((x, y)) {
+                break;
+            }
+        }
+        place
     }
+}
+
+fn middle(host: Option<Place>, network: Option<Place>) -> Place {
+    match (host, network) {
+        (Some(host), Some(network)) => Place {
+            x: (host.x + network.x) / 2.0,
+            y: (host.y + network.y) / 2.0,
+        },
+        (Some(one), None) | (None, Some(one)) => Place {
+            x: one.x * 0.7,
+            y: one.y,
+        },
+        (None, None) => Place { x: 0.0, y: 0.0 },
+    }
+}
+
+/// A point near the middle; the same for the same id and attempt.
+fn scattered(id: Uuid, attempt: u16, middle: Place) -> Place {
+    let salt = u64::from(attempt) * 2;
+    let fraction = |salt| hash(id, salt) as f64 / u64::MAX as f64;
+    let radius = (SCATTER + FURTHER * f64::from(attempt)) * fraction(salt).sqrt();
+    let angle = std::f64::consts::TAU * fraction(salt + 1);
+    Place {
+        x: middle.x + radius * angle.cos(),
+        y: middle.y + radius * angle.sin(),
+    }
+}
+
+fn cell(place: Place) -> (i64, i64) {
+    let nearest = |length: f64, unit: f64| (length / unit).round() as i64;
+    (nearest(place.x, PORT_WIDTH), nearest(place.y, PORT_HEIGHT))
 }
 
 /// A tenth of a pixel is enough, and the same on every machine.
@@ -278,9 +328,23 @@ mod tests {
         }
 
         #[test]
-        fn a_port_stays_near_what_it_belongs_to(id: u128) {
-            let place = port_place(Uuid::from_u128(id), Some(Place { x: -400.0, y: 0.0 }), Some(Place { x: 400.0, y: 100.0 }));
-            prop_assert!(place.x.hypot(place.y - 50.0) <= SCATTER + 0.1);
+        fn no_port_of_a_few_hides_another_and_younger_ones_move_nothing(ids in prop::collection::hash_set(any::<u128>(), 1..30)) {
+            let host = Some(Place { x: -400.0, y: 0.0 });
+            let network = Some(Place { x: 400.0, y: 100.0 });
+            let ids: Vec<Uuid> = ids.into_iter().map(Uuid::from_u128).collect();
+            let place_all = |ids: &[Uuid]| {
+                let mut lattice = Lattice::default();
+                ids.iter().map(|id| lattice.place(*id, host, network)).collect::<Vec<_>>()
+            };
+            let all = place_all(&ids);
+            let older = place_all(&ids[..ids.len() / 2]);
+            prop_assert_eq!(&all[..older.len()], &older[..]);
+            let cells: HashSet<_> = all.iter().map(|place| cell(*place)).collect();
+            prop_assert_eq!(cells.len(), ids.len());
+            let furthest = SCATTER + FURTHER * f64::from(TRIES) + PORT_WIDTH;
+            for place in all {
+                prop_assert!(place.x.hypot(place.y - 50.0) <= furthest);
+            }
         }
     }
 }
