@@ -6,6 +6,7 @@ use super::group::{Start, constrained_family};
 use super::intern::AttributeSets;
 use super::key::Space;
 use super::rtc::{Asked, TargetIndex};
+use super::vrf::Place;
 use super::tables::{Table, read_table, with_table};
 use crate::nlri::{Nlri, Route, RouteTarget};
 use crate::{Family, PeerId};
@@ -75,19 +76,21 @@ impl Rib {
         }
     }
 
-    /// Brings the indices of targets up to date; they exist once somebody asks by target.
+    /// Brings the indices of targets up to date; they exist once somebody asks by target. Notes what VRFs must look at.
     pub(super) fn index_targets(&mut self) {
-        if !self.subscriptions.any() {
+        let leaking = !self.vrfs.is_empty();
+        if !self.subscriptions.any() && !leaking {
             return;
         }
         for family in CONSTRAINED {
-            with_table!(self.tables, family, table => index(table, &self.sets));
+            let changed = leaking.then_some(&mut self.to_leak);
+            with_table!(self.tables, family, table => index(table, &self.sets, changed));
         }
     }
 }
 
-fn index<S: Space>(table: &mut Table<S>, sets: &AttributeSets) {
-    for shard in &mut table.shards {
+fn index<S: Space>(table: &mut Table<S>, sets: &AttributeSets, mut changed: Option<&mut Vec<Place>>) {
+    for (number, shard) in table.shards.iter_mut().enumerate() {
         let mut targets = match shard.targets.take() {
             Some(targets) => targets,
             None => TargetIndex::new(shard.changes.follow_from_start()),
@@ -95,6 +98,9 @@ fn index<S: Space>(table: &mut Table<S>, sets: &AttributeSets) {
         let marker = targets.marker;
         while let Some(entry) = shard.changes.position(marker) {
             shard.changes.advance(marker);
+            if let Some(changed) = &mut changed {
+                changed.push((S::FAMILY, number as u16, entry));
+            }
             let Some(best) = shard.entries[entry].best() else {
                 continue;
             };
@@ -102,9 +108,7 @@ fn index<S: Space>(table: &mut Table<S>, sets: &AttributeSets) {
                 targets.note(target, entry, |other| carries(shard, sets, target, other));
             }
         }
-        targets.tidy(shard.entries.len(), |target, other| {
-            carries(shard, sets, target, other)
-        });
+        targets.tidy(shard.entries.len(), |target, other| carries(shard, sets, target, other));
         shard.targets = Some(targets);
     }
 }

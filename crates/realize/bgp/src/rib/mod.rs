@@ -19,6 +19,7 @@ mod audience;
 mod best;
 mod changes;
 mod config;
+mod configure;
 mod export;
 mod group;
 mod import;
@@ -26,8 +27,10 @@ mod ingest;
 mod intern;
 mod key;
 mod lifecycle;
+mod local;
 mod membership;
 mod nexthop;
+mod observe;
 mod path;
 mod peer;
 mod plan;
@@ -37,27 +40,33 @@ mod slab;
 mod tables;
 mod trie;
 mod view;
+mod vrf;
 
 pub use config::{
     AddPathSend, BestPathOptions, MacVrfConfig, NextHopMode, PeerInfo, PeerKind, Reach,
     RemovePrivate, RibChange, RibConfig, TableId, VrfConfig, VrfId,
 };
+pub use vrf::origin_network;
 pub use view::{
     BestPath, Counts, Direction, Effect, Explanation, ExportView, Origin, Page, PathState,
     PathView, PolicyEffect, Rejection, Select, SentView, TableChange, UpdateOutcome, Withheld,
 };
 
 use self::audience::Slot;
+use self::changes::Marker;
 use self::group::{Group, Pending};
 use self::intern::{AttributeSets, Identity};
 use self::nexthop::NextHops;
 use self::peer::Peers;
 use self::rtc::Subscriptions;
 use self::tables::{Tables, with_table};
+use self::vrf::{Place, Vrfs};
+use crate::attribute::Attributes;
+use crate::nlri::{Nlri, Route, RouteTarget};
 use crate::policy::{Policies, PolicyName};
 use crate::{Family, PeerId};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The routing tables of a speaker.
@@ -74,6 +83,16 @@ pub struct Rib {
     groups: Vec<Group>,
     subscriptions: Subscriptions,
     pending: BTreeMap<Slot, Pending>,
+    vrfs: Vrfs,
+    /// What VRFs have to look at.
+    to_leak: Vec<Place>,
+    /// Routes originated in VRFs, as they were given.
+    originated: BTreeMap<(TableId, Nlri), (Route, Attributes)>,
+    /// Targets our VRFs import, which we ask peers for.
+    memberships: BTreeSet<RouteTarget>,
+    observed: BTreeMap<TableId, Vec<Marker>>,
+    /// Changes of observed tables that are gone.
+    parting: Vec<TableChange>,
 }
 
 impl Rib {
@@ -84,7 +103,8 @@ impl Rib {
             cluster_id: config.cluster_id,
         };
         let shards = config.shards.clamp(1, 64);
-        Self {
+        let (vrfs, mac_vrfs) = (config.vrfs.clone(), config.mac_vrfs.clone());
+        let mut rib = Self {
             policies: Arc::new(config.policies.clone()),
             policy_epochs: BTreeMap::new(),
             sets: AttributeSets::new(own),
@@ -94,8 +114,21 @@ impl Rib {
             groups: Vec::new(),
             subscriptions: Subscriptions::default(),
             pending: BTreeMap::new(),
-            config,
-        }
+            vrfs: Vrfs::default(),
+            to_leak: Vec::new(),
+            originated: BTreeMap::new(),
+            memberships: BTreeSet::new(),
+            observed: BTreeMap::new(),
+            parting: Vec::new(),
+            config: RibConfig {
+                vrfs: Vec::new(),
+                mac_vrfs: Vec::new(),
+                ..config
+            },
+        };
+        rib.change_vrfs(vrfs);
+        rib.change_mac_vrfs(mac_vrfs);
+        rib
     }
 
     pub const fn config(&self) -> &RibConfig {
@@ -106,12 +139,14 @@ impl Rib {
     /// call is bounded; true: there is more, call again.
     pub fn flush(&mut self) -> bool {
         self.index_targets();
+        self.leak();
         let more = self.produce_all();
         for family in Family::ALL {
             with_table!(self.tables, family, table => {
                 table.shards.iter_mut().for_each(shard::Shard::reap);
             });
         }
+        self.vrfs.reap();
         more
     }
 

@@ -181,8 +181,6 @@ impl Peers {
     }
 }
 
-/// Slots of followers that are no peers: they are told what changed as peers are, through the same marks.
-pub(crate) const LEAK: Slot = Slot(0);
-/// Whoever drains the table changes.
-pub(crate) const OBSERVER: Slot = Slot(1);
-const FIRST_PEER: u16 = 2;
+/// The slot of whoever drains table changes: what it has been told is remembered as what peers were sent is.
+pub(crate) const OBSERVER: Slot = Slot(0);
+const FIRST_PEER: u16 = 1;
