@@ -97,6 +97,10 @@ impl Arena {
     }
 
     fn copy(&mut self, from: u32, to: u32, count: u32) {
+        if count == 0 {
+            // Behind the last twig of a chunk there is no place to name.
+            return;
+        }
         let (source, target) = (from >> CHUNK_BITS, to >> CHUNK_BITS);
         let (a, b) = ((from & (CHUNK - 1)) as usize, (to & (CHUNK - 1)) as usize);
         let count = count as usize;
