@@ -15,6 +15,7 @@ pub mod attribute;
 pub mod family;
 pub mod message;
 pub mod nlri;
+pub mod text;
 mod wire;
 
 pub use family::{Family, FamilySet};
