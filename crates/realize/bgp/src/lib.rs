@@ -13,7 +13,11 @@
 
 pub mod attribute;
 pub mod family;
+pub mod message;
 pub mod nlri;
+pub mod policy;
+pub mod rib;
+mod wire;
 
 pub use family::{Family, FamilySet};
 
