@@ -18,6 +18,7 @@ pub mod nlri;
 pub mod policy;
 pub mod rib;
 pub mod text;
+pub mod torture;
 mod wire;
 
 pub use family::{Family, FamilySet};
