@@ -1,1 +1,4 @@
-//! stub
+//! The BGP daemon.
+#![allow(dead_code, unused_imports)]
+mod kernel;
+mod net;
