@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
+use thiserror::Error;
 
 /// An address family (IANA "Address Family Numbers" and "SAFI").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,9 +75,56 @@ impl Family {
     }
 }
 
+impl FromStr for Family {
+    type Err = FamilyError;
+
+    fn from_str(text: &str) -> Result<Self, FamilyError> {
+        Self::ALL
+            .into_iter()
+            .find(|family| family.name() == text)
+            .ok_or_else(|| FamilyError(text.to_owned()))
+    }
+}
+
+/// A word that names no family.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "unknown address family {0:?}: use ipv4-unicast, ipv6-unicast, ipv4-labeled, ipv6-labeled, vpnv4, vpnv6, evpn or route-target"
+)]
+pub struct FamilyError(String);
+
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// An address family as it is on the wire, known to this speaker or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AfiSafi {
+    pub afi: u16,
+    pub safi: u8,
+}
+
+impl AfiSafi {
+    pub fn family(self) -> Option<Family> {
+        Family::from_codes(self.afi, self.safi)
+    }
+}
+
+impl From<Family> for AfiSafi {
+    fn from(family: Family) -> Self {
+        let (afi, safi) = family.codes();
+        Self { afi, safi }
+    }
+}
+
+impl fmt::Display for AfiSafi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.family() {
+            Some(family) => write!(f, "{family}"),
+            None => write!(f, "afi {} safi {}", self.afi, self.safi),
+        }
     }
 }
 
@@ -85,6 +134,7 @@ pub struct FamilySet(u8);
 
 impl FamilySet {
     pub const EMPTY: Self = Self(0);
+    pub const ALL: Self = Self(0xff);
 
     pub const fn contains(self, family: Family) -> bool {
         self.0 & (1 << family as u8) != 0
@@ -104,8 +154,20 @@ impl FamilySet {
             .filter(move |family| self.contains(*family))
     }
 
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub const fn difference(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
     }
 
     pub const fn is_empty(self) -> bool {

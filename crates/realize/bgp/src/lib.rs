@@ -13,7 +13,9 @@
 
 pub mod attribute;
 pub mod family;
+pub mod message;
 pub mod nlri;
+mod wire;
 
 pub use family::{Family, FamilySet};
 

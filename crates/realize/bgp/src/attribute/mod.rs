@@ -1,10 +1,33 @@
-//! Path attributes, decoded. One value of [`Attributes`] is shared by every route that came with it.
+//! Path attributes, decoded. One value of [`Attributes`] is shared by every route that came with it, so it is kept small:
+//! what most routes lack is behind one pointer ([`Rare`]).
 
+mod as_path;
+mod community;
+pub(crate) mod decode;
+pub(crate) mod encode;
+mod extended;
+mod next_hop;
+mod pmsi;
+mod rare;
+pub mod rules;
+mod text;
+
+pub use as_path::{AsPath, Segment, SegmentKind, is_private};
+pub use community::{Community, LargeCommunity};
+pub use extended::{Encapsulation, ExtendedCommunity, ExtendedKind, Ipv6ExtendedCommunity};
+pub use next_hop::NextHop;
+pub use pmsi::{Pmsi, TunnelKind};
+pub use rare::{Rare, RareAttributes};
+pub use text::{ParseError, TextKind};
+
+use crate::nlri::RouteTarget;
 use crate::{Asn, RouterId};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
 
 /// ORIGIN (RFC 4271 5.1.1); lower is preferred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum Origin {
     Igp = 0,
@@ -12,57 +35,11 @@ pub enum Origin {
     Incomplete = 2,
 }
 
-/// AS_PATH as its wire segments with 4-octet ASNs: `(type, count, count × u32)*`. Empty for routes of our own AS.
-/// The merge with AS4_PATH (RFC 6793 4.2.3) is done by the decoder.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct AsPath(pub Box<[u8]>);
-
-/// NEXT_HOP or the next hop of MP_REACH_NLRI. A VPN next hop's RD (always zero) is dropped by the decoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NextHop {
-    Ipv4(Ipv4Addr),
-    Ipv6 {
-        global: Ipv6Addr,
-        link_local: Option<Ipv6Addr>,
-    },
-}
-
-impl NextHop {
-    pub const fn address(self) -> IpAddr {
-        match self {
-            Self::Ipv4(address) => IpAddr::V4(address),
-            Self::Ipv6 { global, .. } => IpAddr::V6(global),
-        }
-    }
-}
-
-/// An extended community (RFC 4360), its eight octets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ExtendedCommunity(pub [u8; 8]);
-
-/// A large community (RFC 8092).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LargeCommunity {
-    pub global: Asn,
-    pub local1: u32,
-    pub local2: u32,
-}
-
 /// AGGREGATOR, merged with AS4_AGGREGATOR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Aggregator {
     pub asn: Asn,
     pub address: Ipv4Addr,
-}
-
-/// PMSI_TUNNEL (RFC 6514 5), as sent; typed access is in its own file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pmsi {
-    pub flags: u8,
-    pub tunnel_type: u8,
-    /// 24 bits: a label or a VNI.
-    pub label: u32,
-    pub tunnel: Box<[u8]>,
 }
 
 /// An attribute this speaker does not interpret; kept only if transitive (RFC 4271 5, the partial bit is set when passed on).
@@ -73,25 +50,79 @@ pub struct UnknownAttribute {
     pub value: Box<[u8]>,
 }
 
-/// The attributes of a route. Sets and lists are as sent, duplicates included, unless a rule of their RFC sorts them.
+/// The attributes of a route. Lists are as sent, duplicates included. 136 octets and what its lists need.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Attributes {
     pub origin: Origin,
-    pub as_path: AsPath,
+    pub atomic_aggregate: bool,
     pub next_hop: Option<NextHop>,
     pub med: Option<u32>,
     pub local_pref: Option<u32>,
-    pub atomic_aggregate: bool,
-    pub aggregator: Option<Aggregator>,
-    pub communities: Box<[u32]>,
+    pub as_path: AsPath,
+    pub communities: Box<[Community]>,
     pub extended: Box<[ExtendedCommunity]>,
-    /// IPv6 address specific (RFC 5701), 20 octets each.
-    pub ipv6_extended: Box<[[u8; 20]]>,
     pub large: Box<[LargeCommunity]>,
-    pub originator_id: Option<RouterId>,
-    pub cluster_list: Box<[Ipv4Addr]>,
-    pub pmsi: Option<Box<Pmsi>>,
-    /// ONLY_TO_CUSTOMER (RFC 9234 5).
-    pub only_to_customer: Option<Asn>,
-    pub unknown: Box<[UnknownAttribute]>,
+    /// Aggregator, originator id, cluster list, PMSI, only-to-customer, IPv6 extended communities, unknown ones.
+    pub rare: Rare,
+}
+
+impl Attributes {
+    /// What a route that starts here has: nothing but an origin and perhaps a next hop.
+    pub fn new(origin: Origin, next_hop: Option<NextHop>) -> Self {
+        Self {
+            origin,
+            atomic_aggregate: false,
+            next_hop,
+            med: None,
+            local_pref: None,
+            as_path: AsPath::EMPTY,
+            communities: Box::default(),
+            extended: Box::default(),
+            large: Box::default(),
+            rare: Rare::default(),
+        }
+    }
+
+    pub fn has_community(&self, community: Community) -> bool {
+        self.communities.contains(&community)
+    }
+
+    /// The route targets, in the order of the attribute.
+    pub fn route_targets(&self) -> impl Iterator<Item = RouteTarget> + '_ {
+        self.extended
+            .iter()
+            .filter_map(|community| community.route_target())
+    }
+
+    pub fn has_extended(&self, community: ExtendedCommunity) -> bool {
+        self.extended.contains(&community)
+    }
+
+    /// MAC mobility (RFC 7432 7.7): sequence number and whether the MAC is sticky.
+    pub fn mac_mobility(&self) -> Option<(u32, bool)> {
+        self.extended
+            .iter()
+            .find_map(|community| match community.kind() {
+                ExtendedKind::MacMobility { sticky, sequence } => Some((sequence, sticky)),
+                _ => None,
+            })
+    }
+
+    /// The encapsulations the egress offers (RFC 9012 4.1), in the order of the attribute.
+    pub fn encapsulations(&self) -> impl Iterator<Item = Encapsulation> + '_ {
+        self.extended
+            .iter()
+            .filter_map(|community| match community.kind() {
+                ExtendedKind::Encapsulation(encapsulation) => Some(encapsulation),
+                _ => None,
+            })
+    }
+
+    pub fn originator_id(&self) -> Option<RouterId> {
+        self.rare.originator_id
+    }
+
+    pub fn cluster_list(&self) -> &[Ipv4Addr] {
+        &self.rare.cluster_list
+    }
 }

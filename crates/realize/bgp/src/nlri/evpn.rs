@@ -55,3 +55,28 @@ pub enum EvpnNlri {
         originator: IpAddr,
     },
 }
+
+impl EvpnNlri {
+    /// The route type on the wire.
+    pub const fn route_type(&self) -> u8 {
+        match self {
+            Self::AutoDiscovery { .. } => 1,
+            Self::MacIp { .. } => 2,
+            Self::InclusiveMulticast { .. } => 3,
+            Self::EthernetSegment { .. } => 4,
+            Self::IpPrefix { .. } => 5,
+            Self::SelectiveMulticast { .. } => 6,
+        }
+    }
+
+    pub const fn rd(&self) -> RouteDistinguisher {
+        match *self {
+            Self::AutoDiscovery { rd, .. }
+            | Self::MacIp { rd, .. }
+            | Self::InclusiveMulticast { rd, .. }
+            | Self::EthernetSegment { rd, .. }
+            | Self::IpPrefix { rd, .. }
+            | Self::SelectiveMulticast { rd, .. } => rd,
+        }
+    }
+}

@@ -1,11 +1,15 @@
 //! What a route is about. [`Nlri`] is the key of a route in its table: two routes with equal keys (and path ids) replace
 //! each other. What a route carries beside its key and its attributes (labels, ESI, gateway) is its [`Payload`].
 
+pub(crate) mod decode;
+pub(crate) mod encode;
 mod evpn;
+mod evpn_wire;
 mod label;
 mod route_distinguisher;
 mod route_target;
 
+pub use decode::{NlriError, RouteIter};
 pub use evpn::{Esi, EvpnNlri, Mac};
 pub use label::Label;
 pub use route_distinguisher::RouteDistinguisher;
@@ -86,4 +90,20 @@ pub struct Route {
     pub nlri: Nlri,
     pub path_id: PathId,
     pub payload: Payload,
+}
+
+impl Route {
+    /// A route without path id and payload: what a withdraw needs.
+    pub const fn bare(nlri: Nlri) -> Self {
+        Self {
+            nlri,
+            path_id: 0,
+            payload: Payload::None,
+        }
+    }
+
+    /// Appends the route as NLRI. `withdraw`: labels of IP prefixes are 0x800000 (RFC 8277 2.4).
+    pub fn encode(&self, add_path: bool, withdraw: bool, out: &mut Vec<u8>) {
+        encode::encode(self, add_path, withdraw, out);
+    }
 }
