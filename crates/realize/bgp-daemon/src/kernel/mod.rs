@@ -1,5 +1,5 @@
 //! The kernel's routing tables. A thread of its own writes the routes that are wanted and repairs what others take
-//! away; it tells how next hops are reached, what there is to redistribute, and which routers are on a link. It
+//! away; it tells how next hops are reached and what there is to redistribute. It
 //! touches only routes and next-hop objects with its own protocol number, and the speaker never waits for it.
 
 mod fib;
@@ -17,7 +17,6 @@ use mio::Waker;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
-use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -55,11 +54,6 @@ pub(crate) enum KernelEvent {
     Imported(Vec<(u32, IpNet, Option<Imported>)>),
     /// Interfaces that went up or down.
     Links(Vec<(String, bool)>),
-    /// A router with this link-local address is on an interface.
-    Router {
-        interface: String,
-        address: Ipv6Addr,
-    },
 }
 
 /// What has happened, for the metrics.

@@ -5,8 +5,8 @@ use super::fib::{Fib, NextHop, Step};
 use super::netlink::{Answer, Message, Netlink, answers};
 use super::underlay::Underlay;
 use super::wire::{
-    GROUP_NEXTHOP, GROUPS, Hop, Link, Neighbour, Object, RTM_DELLINK, RTM_DELNEXTHOP, RTM_DELROUTE,
-    RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWNEXTHOP, RTM_NEWROUTE, Route,
+    GROUP_NEXTHOP, GROUPS, Hop, Link, Object, RTM_DELLINK, RTM_DELNEXTHOP, RTM_DELROUTE,
+    RTM_NEWLINK, RTM_NEWNEXTHOP, RTM_NEWROUTE, Route,
 };
 use super::{Imported, KernelEvent, Leave, Pending, Settings, Shared};
 use ipnet::IpNet;
@@ -39,7 +39,6 @@ pub(super) struct Worker {
     /// What was told last of the next hops that are tracked.
     tracked: HashMap<NextHop, Option<u32>>,
     imported: HashMap<(u32, IpNet), Imported>,
-    routers: HashSet<Neighbour>,
     state: State,
 }
 
@@ -77,7 +76,6 @@ impl Worker {
             underlay: Underlay::default(),
             tracked: HashMap::new(),
             imported: HashMap::new(),
-            routers: HashSet::new(),
             state: State {
                 resync: true,
                 ..State::default()
@@ -218,11 +216,6 @@ impl Worker {
                     self.state.resync = true;
                 }
             }
-            RTM_NEWNEIGH => {
-                if let Some(neighbour) = Neighbour::read(payload) {
-                    self.neighbour(neighbour);
-                }
-            }
             // The kernel tells of the objects that go with a link, but not of the routes that go with them.
             RTM_NEWNEXTHOP | RTM_DELNEXTHOP if answer.port != self.requests.port => {
                 self.state.resync = true;
@@ -265,21 +258,6 @@ impl Worker {
             self.state.underlay = true;
             // IPv4 routes go with their link without a notification each.
             self.state.resync |= !up;
-        }
-    }
-
-    fn neighbour(&mut self, neighbour: Neighbour) {
-        if neighbour.router && self.routers.insert(neighbour) {
-            let link = self
-                .underlay
-                .links()
-                .find(|link| link.index == neighbour.interface);
-            if let Some(link) = link {
-                (self.tell)(KernelEvent::Router {
-                    interface: link.name.clone(),
-                    address: neighbour.address,
-                });
-            }
         }
     }
 
@@ -335,9 +313,6 @@ impl Worker {
             (self.tell)(KernelEvent::Links(changed));
         }
         self.import_all();
-        for neighbour in self.dump(&Neighbour::dump(), Neighbour::read)? {
-            self.neighbour(neighbour);
-        }
         Ok(())
     }
 

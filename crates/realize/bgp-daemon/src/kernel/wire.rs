@@ -1,11 +1,11 @@
-//! What the kernel tells and takes as values: routes, next-hop objects, links, addresses, neighbours
-//! (include/uapi/linux/{rtnetlink,nexthop,if_link,if_addr,neighbour}.h).
+//! What the kernel tells and takes as values: routes, next-hop objects, links
+//! (include/uapi/linux/{rtnetlink,nexthop,if_link}.h).
 
 use super::netlink::{
     Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, attributes, u16_at, u32_at,
 };
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 pub(super) const RTM_NEWLINK: u16 = 16;
 pub(super) const RTM_DELLINK: u16 = 17;
@@ -13,14 +13,12 @@ pub(super) const RTM_GETLINK: u16 = 18;
 pub(super) const RTM_NEWROUTE: u16 = 24;
 pub(super) const RTM_DELROUTE: u16 = 25;
 pub(super) const RTM_GETROUTE: u16 = 26;
-pub(super) const RTM_NEWNEIGH: u16 = 28;
-pub(super) const RTM_GETNEIGH: u16 = 30;
 pub(super) const RTM_NEWNEXTHOP: u16 = 104;
 pub(super) const RTM_DELNEXTHOP: u16 = 105;
 pub(super) const RTM_GETNEXTHOP: u16 = 106;
 
-/// The bits of RTNLGRP_LINK, NEIGH, IPV4_ROUTE and IPV6_ROUTE for bind(2); RTNLGRP_NEXTHOP is beyond them.
-pub(super) const GROUPS: u32 = 1 << 0 | 1 << 2 | 1 << 6 | 1 << 10;
+/// The bits of RTNLGRP_LINK, IPV4_ROUTE and IPV6_ROUTE for bind(2); RTNLGRP_NEXTHOP is beyond them.
+pub(super) const GROUPS: u32 = 1 << 0 | 1 << 6 | 1 << 10;
 pub(super) const GROUP_NEXTHOP: u32 = 32;
 
 pub(crate) const TABLE_MAIN: u32 = 254;
@@ -464,40 +462,5 @@ impl Link {
             up: flags & wanted == wanted,
             vrf_table,
         })
-    }
-}
-
-/// A router's link-local address on an interface, as neighbour discovery learnt it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Neighbour {
-    pub(crate) interface: u32,
-    pub(crate) address: Ipv6Addr,
-    /// It sends router advertisements (`NTF_ROUTER`).
-    pub(crate) router: bool,
-}
-
-impl Neighbour {
-    pub(super) fn dump() -> Message {
-        let mut header = vec![libc::AF_INET6 as u8];
-        header.resize(12, 0);
-        Message::new(RTM_GETNEIGH, 0, &header)
-    }
-
-    /// `None` if it is not a usable link-local IPv6 neighbour.
-    pub(super) fn read(payload: &[u8]) -> Option<Self> {
-        const NDA_DST: u16 = 1;
-        const NTF_ROUTER: u8 = 0x80;
-        /// `NUD_INCOMPLETE | NUD_FAILED | NUD_NOARP`: no neighbour answers there.
-        const UNUSABLE: u16 = 0x01 | 0x20 | 0x40;
-        let usable = u16_at(payload, 8)? & UNUSABLE == 0;
-        let found = attributes(payload.get(12..)?).find(|(kind, _)| *kind == NDA_DST);
-        match address(found?.1)? {
-            IpAddr::V6(address) if usable && address.is_unicast_link_local() => Some(Self {
-                interface: u32_at(payload, 4)?,
-                address,
-                router: *payload.get(10)? & NTF_ROUTER != 0,
-            }),
-            _ => None,
-        }
     }
 }

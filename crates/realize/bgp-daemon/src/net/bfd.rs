@@ -196,7 +196,7 @@ fn receive(socket: &UdpSocket, each: &mut impl FnMut(Received<'_>)) -> io::Resul
             _ => {}
         }
     }
-    let source = message.address.as_ref().and_then(ip_of);
+    let source = message.address.as_ref().and_then(super::interfaces::ip_of);
     let length = message.bytes;
     let near = ttl == Some(TTL.into());
     if let (true, Some(source), Some(packet)) = (near, source, bytes.get(..length)) {
@@ -208,9 +208,4 @@ fn receive(socket: &UdpSocket, each: &mut impl FnMut(Received<'_>)) -> io::Resul
         });
     }
     Ok(Some(near))
-}
-
-fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
-    let v4 = address.as_sockaddr_in().map(|v4| v4.ip().into());
-    v4.or_else(|| address.as_sockaddr_in6().map(|v6| v6.ip().into()))
 }
