@@ -15,6 +15,8 @@ pub mod attribute;
 pub mod family;
 pub mod message;
 pub mod nlri;
+pub mod policy;
+pub mod rib;
 mod wire;
 
 pub use family::{Family, FamilySet};
