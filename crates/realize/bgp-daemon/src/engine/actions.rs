@@ -9,15 +9,21 @@ use crate::net::{
 use bgp::PeerId;
 use bgp::config::Password;
 use bgp::speaker::{Action, ConnId, ConnInfo, Direction, Target, Ttl};
+use bytes::Bytes;
 use mio::{Interest, Token};
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
+/// Portions of the tables' pending work done before what came of it is written.
+const FLUSHES: usize = 4;
+
 impl Core {
     /// Does what the speaker asks for until it asks for nothing more, tells what happened, and writes.
     pub(super) fn act(&mut self) {
+        let now = self.clock.now();
+        self.more = (0..FLUSHES).all(|_| self.speaker.flush(now));
         loop {
-            let actions: Vec<Action> = self.speaker.actions().collect();
+            let actions = self.speaker.take_actions();
             if actions.is_empty() {
                 break;
             }
@@ -41,7 +47,7 @@ impl Core {
             Action::Send { conn } => {
                 self.io.sending.insert(conn);
             }
-            Action::Close { conn } => self.close(conn),
+            Action::Close { conn, last } => self.close(conn, last),
             Action::Listen { addresses } => {
                 self.io.listeners.set(addresses, &self.io.registry);
                 self.io.retry(self.clock.now());
@@ -201,13 +207,14 @@ impl Core {
         }
     }
 
-    fn close(&mut self, id: ConnId) {
+    fn close(&mut self, id: ConnId, last: Option<Bytes>) {
         let now = self.clock.now();
         let Some(connection) = self.io.connections.get_mut(&id) else {
             return;
         };
         let speaker = &mut self.speaker;
-        connection.close(now, || speaker.transmit(id));
+        let mut last = last;
+        connection.close(now, || speaker.transmit(now, id).or_else(|| last.take()));
         if let Some(source) = connection.admitted.take() {
             self.io.admission.settled(source);
         }
@@ -226,8 +233,8 @@ impl Core {
             if connection.stage != Stage::Open || !connection.is_writable() {
                 continue;
             }
-            let speaker = &mut self.speaker;
-            if let Err(error) = connection.write(|| speaker.transmit(id)) {
+            let (speaker, now) = (&mut self.speaker, self.clock.now());
+            if let Err(error) = connection.write(|| speaker.transmit(now, id)) {
                 self.io.remove(id);
                 self.speaker.closed(self.clock.now(), id, &error.to_string());
             }
@@ -241,7 +248,7 @@ impl Core {
         for (id, connection) in &mut self.io.connections {
             if connection.stage == Stage::Open {
                 let speaker = &mut self.speaker;
-                connection.close(now, || speaker.transmit(*id));
+                connection.close(now, || speaker.transmit(now, *id));
             }
         }
     }

@@ -48,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) observers: Observers,
     pub(crate) io: Io,
     stopping: bool,
+    /// The tables have more to do than one round.
+    more: bool,
 }
 
 /// Connections and their numbers.
@@ -113,6 +115,7 @@ impl Engine {
             observers,
             io: Io::new(registry),
             stopping: false,
+            more: false,
         };
         let engine = Self {
             poll,
@@ -174,7 +177,7 @@ impl Engine {
 
 impl Core {
     fn timeout(&self) -> Option<Duration> {
-        if !self.io.reading.is_empty() {
+        if self.more || !self.io.reading.is_empty() {
             return Some(Duration::ZERO);
         }
         let closing = self.io.closing.iter().filter_map(|id| {
