@@ -224,13 +224,9 @@ fn route_target(reader: &mut Reader<'_>) -> Result<RtMembership, NlriError> {
         .ok_or(truncated)?;
     let mut target = [0; 8];
     target[..octets.len()].copy_from_slice(octets);
-    let mask = u64::MAX
-        .checked_shl(64 - u32::from(target_bits))
-        .unwrap_or(0);
-    let target = u64::from_be_bytes(target) & mask;
-    Ok(RtMembership::Target {
+    Ok(RtMembership::target(
         origin,
-        target: RouteTarget(target.to_be_bytes()),
-        bits: target_bits,
-    })
+        RouteTarget(target),
+        target_bits,
+    ))
 }

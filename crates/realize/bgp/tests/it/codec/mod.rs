@@ -1,0 +1,8 @@
+//! The codec: what goes out comes back in, what is malformed meets its rule, and nothing in a message can do harm.
+
+mod arbitrary;
+mod generate;
+mod golden;
+mod messages;
+mod round_trip;
+mod text;

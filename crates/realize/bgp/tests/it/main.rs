@@ -1,0 +1,3 @@
+//! Integration tests of the BGP library, in one binary.
+
+mod codec;
