@@ -105,7 +105,8 @@ pub fn check(path: &Path) -> Result<(), Error> {
 }
 
 pub(crate) fn read(path: &Path) -> Result<Config, Error> {
-    let text = std::fs::read_to_string(path).map_err(Error::path("read the configuration", path))?;
+    let text =
+        std::fs::read_to_string(path).map_err(Error::path("read the configuration", path))?;
     parse(path, &text)
 }
 
@@ -124,19 +125,20 @@ fn seeded(mut config: Config) -> Config {
 }
 
 /// Compares the file with what is in force; unless it is a dry run, puts it in force.
-pub(crate) async fn reload(path: &Path, engine: &Handle, dry_run: bool) -> Result<ConfigDiff, Error> {
+pub(crate) async fn reload(
+    path: &Path,
+    engine: &Handle,
+    dry_run: bool,
+) -> Result<ConfigDiff, Error> {
     let outcome = read(path);
     if let Err(error) = &outcome {
         tracing::error!(%error, "the configuration is not used; nothing has changed");
     }
-    let mut config = outcome?;
+    let config = outcome?;
     engine
-        .ask(move |core| {
-            config.global.seed = core.speaker.config().global.seed;
-            match dry_run {
-                true => core.speaker.config().diff(&config),
-                false => core.reconfigure(config),
-            }
+        .ask(move |core| match dry_run {
+            true => core.diff(config),
+            false => core.reconfigure(config),
         })
         .await
 }

@@ -17,7 +17,9 @@ pub enum Error {
         action: &'static str,
         source: io::Error,
     },
-    #[error("cannot listen on {address}: {source}; is another BGP daemon running, or is the address not on this host?")]
+    #[error(
+        "cannot listen on {address}: {source}; is another BGP daemon running, or is the address not on this host?"
+    )]
     Listen {
         address: SocketAddr,
         source: io::Error,

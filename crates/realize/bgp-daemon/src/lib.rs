@@ -18,6 +18,7 @@ mod engine;
 mod error;
 mod kernel;
 mod lock;
+mod metrics;
 mod net;
 mod observe;
 

@@ -49,7 +49,10 @@ impl Observers {
 
     /// What happens from now on, and what was kept of before.
     pub(crate) fn watch(&self) -> (Vec<Told>, broadcast::Receiver<Told>) {
-        (self.recent.iter().cloned().collect(), self.watchers.subscribe())
+        (
+            self.recent.iter().cloned().collect(),
+            self.watchers.subscribe(),
+        )
     }
 
     pub(crate) fn recent(&self) -> impl Iterator<Item = &Told> {
@@ -118,7 +121,11 @@ fn describe(kind: &EventKind) -> Option<(&'static str, String)> {
         EventKind::Removed => ("removed", "the neighbour was removed".to_owned()),
         EventKind::State { from, to } => ("state", format!("{from} → {to}")),
         EventKind::Up { negotiated, .. } => {
-            let families: Vec<_> = negotiated.families.iter().map(|family| family.name()).collect();
+            let families: Vec<_> = negotiated
+                .families
+                .iter()
+                .map(|family| family.name())
+                .collect();
             let text = format!(
                 "established with AS {}, router id {}, hold time {} s: {}",
                 negotiated.asn,
@@ -131,39 +138,69 @@ fn describe(kind: &EventKind) -> Option<(&'static str, String)> {
         EventKind::Down(down) => ("down", format!("the session ended: {down}")),
         EventKind::Failed(down) => ("failed", format!("no session: {down}")),
         EventKind::ConnectFailed(reason) => ("connect-failed", format!("cannot connect: {reason}")),
-        EventKind::Refused { remote, why } => ("refused", format!("a call from {remote} was refused: {why}")),
+        EventKind::Refused { remote, why } => (
+            "refused",
+            format!("a call from {remote} was refused: {why}"),
+        ),
         EventKind::Malformed(malformed) => {
             let bytes = crate::api::route::hex(&malformed.bytes);
             let before = match malformed.suppressed {
                 0 => String::new(),
                 n => format!(" ({n} more before were not reported)"),
             };
-            ("malformed", format!("{}{before}; UPDATE {bytes}", malformed.fault))
+            (
+                "malformed",
+                format!("{}{before}; UPDATE {bytes}", malformed.fault),
+            )
         }
         EventKind::FamilyDisabled(family) => (
             "family-disabled",
             format!("{family} is not used any more in this session (RFC 7606)"),
         ),
-        EventKind::PrefixWarning { family, count, limit } => {
-            ("prefix-warning", format!("{count} of at most {limit} {family} prefixes"))
-        }
-        EventKind::PrefixLimit { family, count, limit } => {
-            ("prefix-limit", format!("{count} {family} prefixes, more than {limit}"))
-        }
+        EventKind::PrefixWarning {
+            family,
+            count,
+            limit,
+        } => (
+            "prefix-warning",
+            format!("{count} of at most {limit} {family} prefixes"),
+        ),
+        EventKind::PrefixLimit {
+            family,
+            count,
+            limit,
+        } => (
+            "prefix-limit",
+            format!("{count} {family} prefixes, more than {limit}"),
+        ),
         EventKind::Kept(families) => {
             let families: Vec<_> = families.iter().map(|family| family.name()).collect();
-            ("stale", format!("routes are kept as stale: {}", families.join(", ")))
+            (
+                "stale",
+                format!("routes are kept as stale: {}", families.join(", ")),
+            )
         }
-        EventKind::LongLived(family) => ("long-lived-stale", format!("{family} routes are long-lived stale")),
-        EventKind::Swept { family, why } => ("swept", format!("stale {family} routes are removed: {why:?}")),
+        EventKind::LongLived(family) => (
+            "long-lived-stale",
+            format!("{family} routes are long-lived stale"),
+        ),
+        EventKind::Swept { family, why } => (
+            "swept",
+            format!("stale {family} routes are removed: {why:?}"),
+        ),
         EventKind::EndOfRib(family) => ("end-of-rib", format!("has sent all of {family}")),
-        EventKind::Refresh { family, kind } => ("refresh", format!("route refresh of {family}: {kind:?}")),
-        EventKind::SelectionStarts { timed_out: false } => {
-            ("selection", "all neighbours are back; routes are chosen now".to_owned())
+        EventKind::Refresh { family, kind } => {
+            ("refresh", format!("route refresh of {family}: {kind:?}"))
         }
-        EventKind::SelectionStarts { timed_out: true } => {
-            ("selection", "not all neighbours are back in time; routes are chosen now".to_owned())
-        }
+        EventKind::SelectionStarts { timed_out: false } => (
+            "selection",
+            "all neighbours are back; routes are chosen now".to_owned(),
+        ),
+        EventKind::SelectionStarts { timed_out: true } => (
+            "selection",
+            "not all neighbours are back in time; routes are chosen now".to_owned(),
+        ),
+        EventKind::TablesReplaced => ("tables", "the tables are built anew".to_owned()),
         EventKind::Bfd(state) => ("bfd", format!("BFD is {state:?}").to_lowercase()),
         EventKind::Mirror(_) => return None,
     })

@@ -25,9 +25,9 @@ pub(super) async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     let (kept, watcher) = context.engine.ask(|core| core.observers.watch()).await?;
     let since = wanted.since;
-    let kept = kept.into_iter().filter(move |event| {
-        since.is_some_and(|since| event["number"].as_u64() > Some(since))
-    });
+    let kept = kept
+        .into_iter()
+        .filter(move |event| since.is_some_and(|since| event["number"].as_u64() > Some(since)));
     let live = BroadcastStream::new(watcher).map(|received| {
         received.unwrap_or_else(|lagged| {
             json!({"kind": "missed", "text": format!("this watcher is too slow: {lagged}")}).into()

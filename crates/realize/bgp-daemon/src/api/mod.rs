@@ -3,12 +3,7 @@
 
 mod events;
 mod neighbors;
-mod openapi;
-mod originate;
-mod policy;
-mod query;
 mod reload;
-mod rib;
 pub(crate) mod route;
 mod server;
 mod summary;
@@ -60,11 +55,17 @@ impl Serving {
         if let Some(address) = config.listen {
             let token = config.token_file.as_deref().map(read_token).transpose()?;
             let listener = server::bind_tcp(address).await?;
-            tasks.push(tokio::spawn(server::serve_tcp(listener, router.clone(), token)));
+            tasks.push(tokio::spawn(server::serve_tcp(
+                listener,
+                router.clone(),
+                token,
+            )));
         }
         if let Some(address) = config.metrics {
             let listener: TcpListener = server::bind_tcp(address).await?;
-            let metrics = Router::new().route("/metrics", get(summary::metrics)).with_state(context);
+            let metrics = Router::new()
+                .route("/metrics", get(summary::metrics))
+                .with_state(context);
             tasks.push(tokio::spawn(server::serve_tcp(listener, metrics, None)));
         }
         tasks.push(tokio::spawn(server::serve_unix(unix, router)));
@@ -84,7 +85,9 @@ impl Serving {
 fn read_token(path: &std::path::Path) -> Result<server::Token, Error> {
     let text = std::fs::read_to_string(path).map_err(Error::path("read the token file", path))?;
     match text.trim() {
-        "" => Err(Error::path("use the token file", path)(std::io::Error::other("it is empty"))),
+        "" => Err(Error::path("use the token file", path)(
+            std::io::Error::other("it is empty"),
+        )),
         token => Ok(server::Token::new(token)),
     }
 }
@@ -97,19 +100,17 @@ fn router(context: Context) -> Router {
         .route("/neighbors/{neighbor}/shutdown", post(neighbors::shutdown))
         .route("/neighbors/{neighbor}/enable", post(neighbors::enable))
         .route("/neighbors/{neighbor}/clear", post(neighbors::clear))
-        .route("/rib", get(rib::list))
-        .route("/why", get(rib::why))
-        .route("/routes", post(originate::announce).delete(originate::withdraw))
-        .route("/policy/test", post(policy::test))
         .route("/config/diff", post(reload::diff))
         .route("/reload", post(reload::reload))
         .route("/events", get(events::stream))
-        .route("/metrics", get(summary::metrics))
-        .route("/openapi.json", get(openapi::document));
+        .route("/metrics", get(summary::metrics));
     Router::new()
         .nest("/bgp/v1", v1)
         .fallback(|| async {
-            Refusal::new(StatusCode::NOT_FOUND, "there is no such path; see /bgp/v1/openapi.json")
+            Refusal::new(
+                StatusCode::NOT_FOUND,
+                "there is no such path; see /bgp/v1/openapi.json",
+            )
         })
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(context)
@@ -174,14 +175,22 @@ pub(crate) fn body<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Re
 impl Core {
     /// How operators know a peer: its address, or its interface.
     pub(crate) fn name_of(&self, peer: PeerId) -> String {
-        let report = self.speaker.report(peer);
-        report.map_or_else(|| format!("peer {}", peer.0), |report| report.endpoint.to_string())
+        let report = self.speaker.peer(peer);
+        report.map_or_else(
+            || format!("peer {}", peer.0),
+            |report| report.endpoint.to_string(),
+        )
     }
 
     pub(crate) fn peer_named(&self, name: &str) -> Result<PeerId, Refusal> {
-        let found = self.speaker.reports().find(|report| report.endpoint.to_string() == name);
+        let found = self
+            .speaker
+            .peers()
+            .find(|report| report.endpoint.to_string() == name);
         found.map(|report| report.id).ok_or_else(|| {
-            Refusal::absent(format!("there is no neighbour {name}; `netwright bgp neighbors` lists them"))
+            Refusal::absent(format!(
+                "there is no neighbour {name}; `netwright bgp neighbors` lists them"
+            ))
         })
     }
 }

@@ -114,7 +114,10 @@ pub(crate) fn attributes(attributes: &Attributes) -> Value {
     }
     let rare = &attributes.rare;
     if let Some(aggregator) = rare.aggregator {
-        put("aggregator", json!({"asn": aggregator.asn, "address": aggregator.address}));
+        put(
+            "aggregator",
+            json!({"asn": aggregator.asn, "address": aggregator.address}),
+        );
     }
     if let Some(id) = rare.originator_id {
         put("originator_id", id.to_string().into());

@@ -52,7 +52,9 @@ pub(crate) fn bind_unix(path: &Path) -> Result<(UnixListener, SocketFile), Error
     }
     // The state directory is locked, so what is there is a leftover, unless somebody answers.
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(Error::path("listen on", path)(io::ErrorKind::AddrInUse.into()));
+        return Err(Error::path("listen on", path)(
+            io::ErrorKind::AddrInUse.into(),
+        ));
     }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

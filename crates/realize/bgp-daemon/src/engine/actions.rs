@@ -3,8 +3,8 @@
 use super::connection::{Connection, Stage};
 use super::{BFD_V4, BFD_V6, Core, DISCOVERY};
 use crate::net::{
-    self, BfdRoute, BfdSockets, Dial, Discovery, Md5Key, Received, interface_index,
-    interface_name, link_of,
+    self, BfdRoute, BfdSockets, Dial, Discovery, Md5Key, Received, interface_index, interface_name,
+    link_of,
 };
 use bgp::PeerId;
 use bgp::config::Password;
@@ -110,9 +110,14 @@ impl Core {
 
     /// The router at the other end of an unnumbered link; asks for it the first time.
     fn router_on(&mut self, interface: &str) -> Result<IpAddr, String> {
-        let known = self.io.discoveries.values().any(|discovery| discovery.interface == interface);
+        let known = self
+            .io
+            .discoveries
+            .values()
+            .any(|discovery| discovery.interface == interface);
         if !known {
-            self.discover(interface).map_err(|error| format!("cannot look for routers on {interface}: {error}"))?;
+            self.discover(interface)
+                .map_err(|error| format!("cannot look for routers on {interface}: {error}"))?;
         }
         match self.io.routers.get(interface) {
             Some(address) => Ok(IpAddr::V6(*address)),
@@ -123,7 +128,9 @@ impl Core {
     fn discover(&mut self, interface: &str) -> io::Result<()> {
         let mut discovery = Discovery::open(interface)?;
         let token = DISCOVERY + self.io.discoveries.len();
-        self.io.registry.register(&mut discovery.socket, Token(token), Interest::READABLE)?;
+        self.io
+            .registry
+            .register(&mut discovery.socket, Token(token), Interest::READABLE)?;
         self.io.discoveries.insert(token, discovery);
         let now = self.clock.now();
         self.advertise(now);
@@ -132,9 +139,10 @@ impl Core {
 
     pub(super) fn handshake(&mut self, id: ConnId) {
         let dialed = self.io.dialing.iter().find(|(_, dialed)| **dialed == id);
-        let (Some(peer), Some(connection)) =
-            (dialed.map(|(peer, _)| *peer), self.io.connections.get_mut(&id))
-        else {
+        let (Some(peer), Some(connection)) = (
+            dialed.map(|(peer, _)| *peer),
+            self.io.connections.get_mut(&id),
+        ) else {
             return;
         };
         let outcome = connection.handshake().and_then(|done| match done {
@@ -180,7 +188,10 @@ impl Core {
             let tuned = net::accept(&stream, remote, None, None);
             let mut connection = Connection::new(stream, remote, Stage::Open);
             connection.admitted = Some(source);
-            match tuned.and(local).and_then(|local| Ok((self.io.add(connection)?, local))) {
+            match tuned
+                .and(local)
+                .and_then(|local| Ok((self.io.add(connection)?, local)))
+            {
                 Ok((id, local)) => {
                     let info = describe(local, remote, Direction::Incoming);
                     self.speaker.connected(now, id, info);
@@ -203,7 +214,8 @@ impl Core {
         if let Err(error) = set {
             tracing::error!(%remote, %error, "cannot set the TTL of a connection; it is closed");
             self.io.remove(id);
-            self.speaker.closed(self.clock.now(), id, &error.to_string());
+            self.speaker
+                .closed(self.clock.now(), id, &error.to_string());
         }
     }
 
@@ -236,7 +248,8 @@ impl Core {
             let (speaker, now) = (&mut self.speaker, self.clock.now());
             if let Err(error) = connection.write(|| speaker.transmit(now, id)) {
                 self.io.remove(id);
-                self.speaker.closed(self.clock.now(), id, &error.to_string());
+                self.speaker
+                    .closed(self.clock.now(), id, &error.to_string());
             }
         }
     }
@@ -261,7 +274,9 @@ impl Core {
             local: Some(from),
             interface: interface.and_then(interface_index),
         };
-        let sent = self.bfd_sockets().and_then(|sockets| sockets.send(&route, packet));
+        let sent = self
+            .bfd_sockets()
+            .and_then(|sockets| sockets.send(&route, packet));
         if let Err(error) = sent {
             tracing::warn!(%to, %error, "cannot send a BFD packet");
         }
@@ -270,13 +285,18 @@ impl Core {
     fn bfd_sockets(&mut self) -> io::Result<&mut BfdSockets> {
         if self.io.bfd.is_none() {
             let mut sockets = BfdSockets::open()?;
-            self.io.registry.register(&mut sockets.v4, BFD_V4, Interest::READABLE)?;
+            self.io
+                .registry
+                .register(&mut sockets.v4, BFD_V4, Interest::READABLE)?;
             if let Some(v6) = &mut sockets.v6 {
                 self.io.registry.register(v6, BFD_V6, Interest::READABLE)?;
             }
             self.io.bfd = Some(sockets);
         }
-        self.io.bfd.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.io
+            .bfd
+            .as_mut()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     pub(super) fn bfd_received(&mut self) {
@@ -285,10 +305,16 @@ impl Core {
             return;
         };
         let speaker = &mut self.speaker;
-        let received = sockets.receive(|Received { source, destination, interface, packet }| {
-            let interface = interface_name(interface);
-            speaker.bfd_received(now, source, destination, interface.as_deref(), packet);
-        });
+        let received = sockets.receive(
+            |Received {
+                 source,
+                 interface,
+                 packet,
+             }| {
+                let interface = interface_name(interface);
+                speaker.bfd_received(now, source, interface.as_deref(), packet);
+            },
+        );
         match received {
             Ok(far) => self.io.counters.bfd_far += far,
             Err(error) => tracing::warn!(%error, "cannot receive BFD packets"),

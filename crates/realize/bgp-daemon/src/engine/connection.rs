@@ -197,10 +197,7 @@ impl Connection {
 
     /// Reads without looking; true once the peer has closed.
     pub(super) fn drain(&mut self, buffer: &mut [u8]) -> bool {
-        matches!(
-            self.read(buffer, |_| {}),
-            Ok(ReadEnd::Closed) | Err(_)
-        )
+        matches!(self.read(buffer, |_| {}), Ok(ReadEnd::Closed) | Err(_))
     }
 }
 
@@ -212,7 +209,8 @@ mod tests {
     /// A connection of ours and the peer's end of it.
     fn pair() -> (Connection, std::net::TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let peer = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connect");
+        let peer =
+            std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connect");
         let (stream, remote) = listener.accept().expect("accept");
         stream.set_nonblocking(true).expect("nonblocking");
         let stream = TcpStream::from_std(stream);
@@ -257,7 +255,9 @@ mod tests {
         }
         assert_eq!(read, [7; 100]);
         drop(peer);
-        while ours.read(&mut buffer, |_| panic!("octets from nowhere")).expect("read")
+        while ours
+            .read(&mut buffer, |_| panic!("octets from nowhere"))
+            .expect("read")
             != ReadEnd::Closed
         {
             std::thread::yield_now();

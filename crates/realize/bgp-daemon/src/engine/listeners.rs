@@ -93,7 +93,10 @@ impl Listeners {
     }
 
     /// The next connection of a listener; `None` if there is none now.
-    pub(super) fn accept(&self, index: usize) -> io::Result<Option<(mio::net::TcpStream, SocketAddr)>> {
+    pub(super) fn accept(
+        &self,
+        index: usize,
+    ) -> io::Result<Option<(mio::net::TcpStream, SocketAddr)>> {
         let Some((_, listener)) = self.open.get(&index) else {
             return Ok(None);
         };
@@ -115,7 +118,10 @@ impl Listeners {
 
     /// Where connections are taken now.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        let bound = self.open.values().map(|(address, listener)| listener.local_addr().unwrap_or(*address));
+        let bound = self
+            .open
+            .values()
+            .map(|(address, listener)| listener.local_addr().unwrap_or(*address));
         bound.collect()
     }
 }

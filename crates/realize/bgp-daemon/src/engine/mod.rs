@@ -14,7 +14,8 @@ use crate::clock::Clock;
 use crate::net::{Admission, BfdSockets, Discovery, Heard};
 use crate::observe::Observers;
 use bgp::Time;
-use bgp::speaker::{ConnId, Speaker};
+use bgp::config::{Config, ConfigDiff};
+use bgp::speaker::{ConnId, EventKind, Speaker};
 use connection::{Connection, ReadEnd, Stage};
 use handle::Job;
 use listeners::Listeners;
@@ -96,6 +97,37 @@ impl Core {
         self.clock.now()
     }
 
+    /// What another configuration would change.
+    pub(crate) fn diff(&self, mut config: Config) -> ConfigDiff {
+        let now = self.speaker.config();
+        config.global.seed = now.global.seed;
+        Config::diff(now, &config)
+    }
+
+    /// Puts another configuration in force.
+    pub(crate) fn reconfigure(&mut self, mut config: Config) -> ConfigDiff {
+        config.global.seed = self.speaker.config().global.seed;
+        let diff = self.speaker.configure(self.clock.now(), config);
+        for change in &diff.changes {
+            tracing::info!(%change, "the configuration changed");
+        }
+        diff
+    }
+
+    /// Hands what happened to whoever wants to know.
+    fn observe(&mut self) {
+        for event in self.speaker.take_events() {
+            let neighbor = event.peer.map(|peer| self.name_of(peer));
+            if let (EventKind::Up { .. }, Some(peer)) = (&event.kind, event.peer)
+                && let Some(session) = self.speaker.peer(peer).and_then(|peer| peer.session)
+            {
+                self.io.established(session.conn);
+            }
+            self.observers
+                .event(&self.clock, &event, neighbor.as_deref());
+        }
+    }
+
     /// Ends the loop after this round's writing.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
@@ -104,9 +136,16 @@ impl Core {
 
 impl Engine {
     /// In the calling thread's network namespace: sockets are opened by what the speaker asks for, in [`Engine::begin`].
-    pub(crate) fn new(speaker: Speaker, clock: Clock, observers: Observers) -> Result<(Self, Handle), Error> {
+    pub(crate) fn new(
+        speaker: Speaker,
+        clock: Clock,
+        observers: Observers,
+    ) -> Result<(Self, Handle), Error> {
         let poll = Poll::new().map_err(Error::io("make an event queue"))?;
-        let registry = poll.registry().try_clone().map_err(Error::io("share the event queue"))?;
+        let registry = poll
+            .registry()
+            .try_clone()
+            .map_err(Error::io("share the event queue"))?;
         let waker = Waker::new(&registry, WAKE).map_err(Error::io("make a waker"))?;
         let (handle, jobs) = handle::channel(Arc::new(waker));
         let core = Core {
@@ -180,13 +219,19 @@ impl Core {
         if self.more || !self.io.reading.is_empty() {
             return Some(Duration::ZERO);
         }
-        let closing = self.io.closing.iter().filter_map(|id| {
-            match self.io.connections.get(id)?.stage {
-                Stage::Closing(until) => Some(until),
-                _ => None,
-            }
-        });
-        let own = [self.speaker.next_timer(), self.io.retry_at, self.io.advertise_at];
+        let closing =
+            self.io
+                .closing
+                .iter()
+                .filter_map(|id| match self.io.connections.get(id)?.stage {
+                    Stage::Closing(until) => Some(until),
+                    _ => None,
+                });
+        let own = [
+            self.speaker.next_timer(),
+            self.io.retry_at,
+            self.io.advertise_at,
+        ];
         let next = own.into_iter().flatten().chain(closing).min();
         next.map(|time| self.clock.until(time))
     }
@@ -347,7 +392,8 @@ impl Io {
         self.next += 1;
         let token = Token(CONNECTION + id.0 as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.registry.register(connection.stream(), token, interest)?;
+        self.registry
+            .register(connection.stream(), token, interest)?;
         self.connections.insert(id, connection);
         Ok(id)
     }
@@ -370,13 +416,20 @@ impl Io {
 
     /// An established session is no half-open connection any more.
     pub(crate) fn established(&mut self, id: ConnId) {
-        if let Some(source) = self.connections.get_mut(&id).and_then(|found| found.admitted.take()) {
+        if let Some(source) = self
+            .connections
+            .get_mut(&id)
+            .and_then(|found| found.admitted.take())
+        {
             self.admission.settled(source);
         }
     }
 
     fn retry(&mut self, now: Time) {
-        self.retry_at = Some(self.retry_at.map_or(Time(now.0 + RETRY), |at| at.min(Time(now.0 + RETRY))));
+        self.retry_at = Some(
+            self.retry_at
+                .map_or(Time(now.0 + RETRY), |at| at.min(Time(now.0 + RETRY))),
+        );
     }
 
     pub(crate) fn half_open(&self) -> usize {
@@ -386,6 +439,10 @@ impl Io {
     /// Octets that were taken from the speaker and not by the socket, and all octets in and out.
     pub(crate) fn traffic(&self, id: ConnId) -> Option<(usize, u64, u64)> {
         let connection = self.connections.get(&id)?;
-        Some((connection.waiting(), connection.octets_in, connection.octets_out))
+        Some((
+            connection.waiting(),
+            connection.octets_in,
+            connection.octets_out,
+        ))
     }
 }

@@ -24,7 +24,6 @@ const LONGEST: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Received<'a> {
     pub(crate) source: IpAddr,
-    pub(crate) destination: Option<IpAddr>,
     pub(crate) interface: u32,
     pub(crate) packet: &'a [u8],
 }
@@ -178,7 +177,7 @@ fn receive(socket: &UdpSocket, each: &mut impl FnMut(Received<'_>)) -> io::Resul
         Err(nix::Error::EAGAIN | nix::Error::EINTR) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let (mut ttl, mut interface, mut destination) = (None, 0, None);
+    let (mut ttl, mut interface) = (None, 0);
     for control in message.cmsgs()? {
         match control {
             ControlMessageOwned::Ipv4Ttl(value) | ControlMessageOwned::Ipv6HopLimit(value) => {
@@ -186,12 +185,9 @@ fn receive(socket: &UdpSocket, each: &mut impl FnMut(Received<'_>)) -> io::Resul
             }
             ControlMessageOwned::Ipv4PacketInfo(info) => {
                 interface = info.ipi_ifindex as u32;
-                let address = u32::from_be(info.ipi_addr.s_addr);
-                destination = Some(Ipv4Addr::from_bits(address).into());
             }
             ControlMessageOwned::Ipv6PacketInfo(info) => {
                 interface = info.ipi6_ifindex;
-                destination = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
             }
             _ => {}
         }
@@ -202,7 +198,6 @@ fn receive(socket: &UdpSocket, each: &mut impl FnMut(Received<'_>)) -> io::Resul
     if let (true, Some(source), Some(packet)) = (near, source, bytes.get(..length)) {
         each(Received {
             source,
-            destination,
             interface,
             packet,
         });

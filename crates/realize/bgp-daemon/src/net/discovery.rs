@@ -36,7 +36,12 @@ pub(crate) enum Heard {
 impl Discovery {
     /// On an interface that exists.
     pub(crate) fn open(interface: &str) -> io::Result<Self> {
-        let absent = || io::Error::new(io::ErrorKind::NotFound, format!("there is no interface {interface}"));
+        let absent = || {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("there is no interface {interface}"),
+            )
+        };
         let index = super::interface_index(interface).ok_or_else(absent)?;
         let kind = Type::RAW.nonblocking().cloexec();
         let socket = Socket::new(Domain::IPV6, kind, Some(Protocol::ICMPV6))?;
@@ -92,9 +97,9 @@ impl Discovery {
                 Err(nix::Error::EINTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            let near = message.cmsgs()?.any(|control| {
-                matches!(control, ControlMessageOwned::Ipv6HopLimit(HOP_LIMIT))
-            });
+            let near = message
+                .cmsgs()?
+                .any(|control| matches!(control, ControlMessageOwned::Ipv6HopLimit(HOP_LIMIT)));
             let source = message.address.map(|address| address.ip());
             match (bytes[0], source) {
                 (ROUTER_SOLICITATION, _) if near => return Ok(Some(Heard::Solicitation)),

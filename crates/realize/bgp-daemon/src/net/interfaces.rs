@@ -33,11 +33,17 @@ pub(crate) fn link_of(local: IpAddr, remote: IpAddr, interface: Option<&str>) ->
 
 fn among(all: &[(String, IpNet)], local: IpAddr, remote: IpAddr, interface: Option<&str>) -> Link {
     let wanted = |name: &str| interface.is_none_or(|interface| interface == name);
-    let own = all.iter().find(|(name, net)| net.addr() == local && wanted(name));
+    let own = all
+        .iter()
+        .find(|(name, net)| net.addr() == local && wanted(name));
     let Some((interface, net)) = own else {
         return Link::default();
     };
-    let here = || all.iter().filter(|(name, _)| name == interface).map(|(_, net)| net.addr());
+    let here = || {
+        all.iter()
+            .filter(|(name, _)| name == interface)
+            .map(|(_, net)| net.addr())
+    };
     let is_link_local = |address: IpAddr| match address {
         IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
         _ => None,
@@ -50,7 +56,9 @@ fn among(all: &[(String, IpNet)], local: IpAddr, remote: IpAddr, interface: Opti
         interface: Some(interface.clone()),
         other: here().find(other),
         // Only of use to a neighbour on the link (RFC 2545 3).
-        link_local: here().find_map(is_link_local).filter(|_| shared || is_link_local(local).is_some()),
+        link_local: here()
+            .find_map(is_link_local)
+            .filter(|_| shared || is_link_local(local).is_some()),
         shared: shared.then(|| net.trunc()),
     }
 }
@@ -87,9 +95,18 @@ mod tests {
     fn a_shared_subnet_has_link_local_and_the_other_version() {
         let found = link("198.51.100.1", "198.51.100.2", None);
         assert_eq!(found.interface.as_deref(), Some("eth0"));
-        assert_eq!(found.other, Some("2001:db8::1".parse().expect("an address")));
-        assert_eq!(found.link_local, Some("fe80::1".parse().expect("an address")));
-        assert_eq!(found.shared, Some("198.51.100.0/24".parse().expect("a net")));
+        assert_eq!(
+            found.other,
+            Some("2001:db8::1".parse().expect("an address"))
+        );
+        assert_eq!(
+            found.link_local,
+            Some("fe80::1".parse().expect("an address"))
+        );
+        assert_eq!(
+            found.shared,
+            Some("198.51.100.0/24".parse().expect("a net"))
+        );
     }
 
     #[test]
@@ -102,7 +119,10 @@ mod tests {
     fn a_link_local_address_is_told_by_its_interface() {
         let found = link("fe80::1", "fe80::2", Some("eth1"));
         assert_eq!(found.interface.as_deref(), Some("eth1"));
-        assert_eq!(found.other, Some("203.0.113.1".parse().expect("an address")));
+        assert_eq!(
+            found.other,
+            Some("203.0.113.1".parse().expect("an address"))
+        );
         assert_eq!(found.shared, None);
         assert_eq!(link("10.0.0.1", "10.0.0.2", None), Link::default());
     }

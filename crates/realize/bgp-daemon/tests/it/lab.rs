@@ -33,11 +33,19 @@ pub(crate) fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
 }
 
 fn run(command: &mut Command) -> Result<String, String> {
-    let Output { status, stdout, stderr } = command.output().expect("a command that exists");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("a command that exists");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match status.success() {
         true => Ok(text(&stdout)),
-        false => Err(format!("{command:?}: {status}: {}{}", text(&stdout), text(&stderr))),
+        false => Err(format!(
+            "{command:?}: {status}: {}{}",
+            text(&stdout),
+            text(&stderr)
+        )),
     }
 }
 
@@ -65,17 +73,23 @@ impl Netns {
     /// A command line in the namespace; words are separated by spaces.
     pub(crate) fn exec(&self, line: &str) -> Result<String, String> {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/run/netns/{}", self.name)).args(line.split_whitespace());
+        command
+            .arg(format!("--net=/run/netns/{}", self.name))
+            .args(line.split_whitespace());
         run(&mut command)
     }
 
     pub(crate) fn must(&self, line: &str) -> String {
-        self.exec(line).unwrap_or_else(|problem| panic!("in {}: {problem}", self.name))
+        self.exec(line)
+            .unwrap_or_else(|problem| panic!("in {}: {problem}", self.name))
     }
 
     /// Makes a veth pair to another namespace; both ends are up when it returns.
     pub(crate) fn join(&self, name: &str, other: &Self, other_name: &str) {
-        self.must(&format!("ip link add {name} type veth peer name {other_name} netns {}", other.name));
+        self.must(&format!(
+            "ip link add {name} type veth peer name {other_name} netns {}",
+            other.name
+        ));
         self.must(&format!("ip link set {name} up"));
         other.must(&format!("ip link set {other_name} up"));
     }
@@ -127,7 +141,9 @@ impl Running {
         let file = netns.file();
         let thread = std::thread::spawn(move || {
             setns(file, CloneFlags::CLONE_NEWNET).expect("root");
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
             runtime.expect("a runtime").block_on(async move {
                 let daemon = match Daemon::start(settings).await {
                     Ok(daemon) => daemon,
@@ -142,7 +158,10 @@ impl Running {
                 daemon.stop().await.expect("a daemon that stops in order");
             });
         });
-        is_ready.recv().expect("an answer").unwrap_or_else(|error| panic!("{error}"));
+        is_ready
+            .recv()
+            .expect("an answer")
+            .unwrap_or_else(|error| panic!("{error}"));
         Self {
             directory,
             stop: Some(stop),
@@ -165,7 +184,8 @@ impl Running {
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
-        self.request("GET", path, "").unwrap_or_else(|error| panic!("GET {path}: {error}"))
+        self.request("GET", path, "")
+            .unwrap_or_else(|error| panic!("GET {path}: {error}"))
     }
 
     pub(crate) fn post(&self, path: &str, body: &str) -> Result<Value, String> {
@@ -178,7 +198,10 @@ impl Running {
         let answer: Value = serde_json::from_str(&text).map_err(|_| format!("{status}: {text}"))?;
         match status {
             200..300 => Ok(answer),
-            _ => Err(answer["error"]["message"].as_str().unwrap_or(&text).to_owned()),
+            _ => Err(answer["error"]["message"]
+                .as_str()
+                .unwrap_or(&text)
+                .to_owned()),
         }
     }
 
@@ -189,7 +212,11 @@ impl Running {
     /// Waits until a neighbour's session is up.
     pub(crate) fn wait_up(&self, name: &str) {
         until(&format!("the session with {name}"), || {
-            let answer = self.request("GET", &format!("/neighbors/{}", name.replace('%', "%25")), "");
+            let answer = self.request(
+                "GET",
+                &format!("/neighbors/{}", name.replace('%', "%25")),
+                "",
+            );
             (answer.ok()?["state"] == "established").then_some(())
         });
     }
@@ -210,14 +237,20 @@ impl Running {
     /// Ends it in order, and keeps its directory.
     pub(crate) fn stop(mut self) -> tempfile::TempDir {
         self.end();
-        std::mem::replace(&mut self.directory, tempfile::tempdir().expect("a directory"))
+        std::mem::replace(
+            &mut self.directory,
+            tempfile::tempdir().expect("a directory"),
+        )
     }
 
     fn end(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking(), "the daemon's thread panicked");
+            assert!(
+                ended.is_ok() || std::thread::panicking(),
+                "the daemon's thread panicked"
+            );
         }
     }
 }
@@ -254,9 +287,18 @@ pub(crate) fn http(socket: &Path, method: &str, path: &str, body: &str) -> (u16,
 fn parse(answer: &[u8]) -> (u16, String) {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    let body = if chunked { dechunk(body) } else { body.to_owned() };
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    let chunked = head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked");
+    let body = if chunked {
+        dechunk(body)
+    } else {
+        body.to_owned()
+    };
     (status.expect("a status"), body)
 }
 
