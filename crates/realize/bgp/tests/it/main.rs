@@ -1,3 +1,4 @@
 //! Integration tests of the BGP library, in one binary.
 
 mod codec;
+mod config;
