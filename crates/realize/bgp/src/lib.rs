@@ -22,6 +22,7 @@ pub mod rib;
 pub mod session;
 pub mod speaker;
 pub mod text;
+pub mod torture;
 mod wire;
 
 pub use family::{Family, FamilySet};

@@ -4,5 +4,6 @@ mod arbitrary;
 mod generate;
 mod golden;
 mod messages;
+mod rfc7606;
 mod round_trip;
 mod text;
