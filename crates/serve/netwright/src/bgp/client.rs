@@ -34,12 +34,14 @@ impl Daemon {
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         // Loading or testing a million routes takes a while.
         let http = self.http()?.timeout(Duration::from_secs(600)).build()?;
-        self.answer(http.post(self.address(path, &[])?).json(body)).await
+        self.answer(http.post(self.address(path, &[])?).json(body))
+            .await
     }
 
     pub(crate) async fn delete(&self, path: &str, body: &Value) -> Result<Value> {
         let http = self.http()?.timeout(Duration::from_secs(60)).build()?;
-        self.answer(http.delete(self.address(path, &[])?).json(body)).await
+        self.answer(http.delete(self.address(path, &[])?).json(body))
+            .await
     }
 
     /// Gives `each` the events of a stream, until the daemon stops.
@@ -60,7 +62,10 @@ impl Daemon {
             for octet in chunk {
                 if octet != b'\n' {
                     line.push(octet);
-                    anyhow::ensure!(line.len() <= LONGEST_EVENT, "the event stream makes no sense");
+                    anyhow::ensure!(
+                        line.len() <= LONGEST_EVENT,
+                        "the event stream makes no sense"
+                    );
                     continue;
                 }
                 if let Some(event) = line.strip_prefix(b"data: ") {
@@ -98,7 +103,11 @@ impl Daemon {
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value> {
-        let response = self.authorized(request).send().await.with_context(|| self.silent())?;
+        let response = self
+            .authorized(request)
+            .send()
+            .await
+            .with_context(|| self.silent())?;
         let status = response.status();
         let text = response.text().await?;
         if !status.is_success() {
@@ -122,6 +131,8 @@ impl Daemon {
 /// The message of an error answer.
 fn refusal(text: &str) -> String {
     let answer: Option<Value> = serde_json::from_str(text).ok();
-    let message = answer.as_ref().and_then(|answer| answer["error"]["message"].as_str());
+    let message = answer
+        .as_ref()
+        .and_then(|answer| answer["error"]["message"].as_str());
     message.unwrap_or(text).to_owned()
 }

@@ -263,7 +263,10 @@ async fn neighbors(neighbor: Option<&str>, common: &Common, watch: &Watch) -> Re
 
 /// The API path of a neighbour. A link-local address has its interface behind a percent sign, which is escaped.
 fn path_of(neighbor: &str, verb: &str) -> String {
-    format!("/neighbors/{}{verb}", neighbor.replace('%', "%25").replace('/', "%2F"))
+    format!(
+        "/neighbors/{}{verb}",
+        neighbor.replace('%', "%25").replace('/', "%2F")
+    )
 }
 
 async fn act(verb: NeighborVerb) -> Result<Answer> {
@@ -272,7 +275,11 @@ async fn act(verb: NeighborVerb) -> Result<Answer> {
             neighbor,
             message,
             common,
-        } => (common, path_of(&neighbor, "/shutdown"), json!({"message": message})),
+        } => (
+            common,
+            path_of(&neighbor, "/shutdown"),
+            json!({"message": message}),
+        ),
         NeighborVerb::Enable { neighbor, common } => {
             (common, path_of(&neighbor, "/enable"), json!({}))
         }
@@ -281,7 +288,9 @@ async fn act(verb: NeighborVerb) -> Result<Answer> {
             how,
             common,
         } => {
-            let how = how.to_possible_value().map(|value| value.get_name().to_owned());
+            let how = how
+                .to_possible_value()
+                .map(|value| value.get_name().to_owned());
             (common, path_of(&neighbor, "/clear"), json!({"how": how}))
         }
     };
@@ -323,7 +332,10 @@ fn absolute(file: Option<PathBuf>) -> Result<Option<PathBuf>> {
 }
 
 async fn watch_events(neighbor: Option<&str>, common: &Common) -> Result<Answer> {
-    let query: Vec<(&str, &str)> = neighbor.map(|neighbor| ("neighbor", neighbor)).into_iter().collect();
+    let query: Vec<(&str, &str)> = neighbor
+        .map(|neighbor| ("neighbor", neighbor))
+        .into_iter()
+        .collect();
     let each = |event: Value| {
         match common.view.is_json() {
             true => println!("{event}"),

@@ -29,12 +29,16 @@ impl View {
     }
 
     /// Prints the answer as it came, or what `render` makes of it.
-    pub(crate) fn print(&self, answer: &Value, render: impl FnOnce(&Value, Detail) -> String) -> Result<()> {
+    pub(crate) fn print(
+        &self,
+        answer: &Value,
+        render: impl FnOnce(&Value, Detail) -> String,
+    ) -> Result<()> {
         match self.output {
             Format::Json => println!("{}", serde_json::to_string_pretty(answer)?),
             Format::Table => println!("{}", render(answer, Detail::Usual)),
             Format::Wide => println!("{}", render(answer, Detail::All)),
-            Format::Name => names(answer).for_each(|name| println!("{name}")),
+            Format::Name => names(answer).iter().for_each(|name| println!("{name}")),
         }
         Ok(())
     }
@@ -47,17 +51,17 @@ pub(crate) enum Detail {
     All,
 }
 
-/// What identifies the things of an answer.
-fn names(answer: &Value) -> impl Iterator<Item = &str> {
-    let lists = ["neighbors", "routes", "changes", "effects"];
-    let items = lists.iter().filter_map(|list| answer[list].as_array()).flatten();
-    let single = std::iter::once(answer).filter(move |answer| {
-        lists.iter().all(|list| answer[list].as_array().is_none())
-    });
-    items.chain(single).filter_map(|item| {
-        let keys = ["route", "neighbor", "part", "file"];
-        keys.iter().find_map(|key| item[key].as_str())
-    })
+/// The lists an answer may be, and what names their things.
+const LISTS: [&str; 4] = ["neighbors", "routes", "changes", "effects"];
+const NAMES: [&str; 4] = ["route", "neighbor", "part", "file"];
+
+/// What identifies the things of an answer; an answer that is no list is one thing.
+fn names(answer: &Value) -> Vec<&str> {
+    let list = LISTS.iter().find_map(|list| answer[*list].as_array());
+    let items = list.map_or(std::slice::from_ref(answer), Vec::as_slice);
+    let name = |item: &'_ Value| NAMES.iter().find(|name| item[**name].is_string()).copied();
+    let named = items.iter().filter_map(|item| item[name(item)?].as_str());
+    named.collect()
 }
 
 #[cfg(test)]
@@ -68,9 +72,9 @@ mod tests {
     #[test]
     fn names_are_one_for_each_thing() {
         let list = json!({"routes": [{"route": "10.0.0.0/8"}, {"route": "10.1.0.0/16"}]});
-        assert_eq!(names(&list).collect::<Vec<_>>(), ["10.0.0.0/8", "10.1.0.0/16"]);
+        assert_eq!(names(&list), ["10.0.0.0/8", "10.1.0.0/16"]);
         let single = json!({"neighbor": "192.0.2.1", "state": "idle"});
-        assert_eq!(names(&single).collect::<Vec<_>>(), ["192.0.2.1"]);
-        assert_eq!(names(&json!({"routes": []})).count(), 0);
+        assert_eq!(names(&single), ["192.0.2.1"]);
+        assert!(names(&json!({"routes": []})).is_empty());
     }
 }

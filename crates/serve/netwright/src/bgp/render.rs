@@ -5,7 +5,10 @@ use crate::output::table;
 use serde_json::Value;
 
 fn list<'a>(answer: &'a Value, field: &str) -> &'a [Value] {
-    answer[field].as_array().map(Vec::as_slice).unwrap_or_default()
+    answer[field]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 fn text(value: &Value) -> String {
@@ -49,7 +52,11 @@ pub(super) fn summary(answer: &Value, _: Detail) -> String {
             text(&kernel["installed"]),
             text(&kernel["wanted"])
         ));
-        lines.extend(kernel["error"].as_str().map(|error| format!("the kernel refuses: {error}")));
+        lines.extend(
+            kernel["error"]
+                .as_str()
+                .map(|error| format!("the kernel refuses: {error}")),
+        );
     }
     const COLUMNS: &[(&str, &str)] = &[
         ("Table", "table"),
@@ -116,7 +123,9 @@ pub(super) fn neighbor(answer: &Value, _: Detail) -> String {
     )];
     let shown = ["neighbor", "asn", "state", "state_seconds", "families"];
     let fields = answer.as_object().into_iter().flatten();
-    for (key, value) in fields.filter(|(key, value)| !shown.contains(&key.as_str()) && !value.is_null()) {
+    for (key, value) in
+        fields.filter(|(key, value)| !shown.contains(&key.as_str()) && !value.is_null())
+    {
         let key = key.replace('_', " ");
         match value {
             Value::Object(fields) => {
@@ -179,7 +188,11 @@ pub(super) fn rib(answer: &Value, detail: Detail) -> String {
         None => "",
     };
     let marks = "* best, = multipath, x rejected, s stale";
-    format!("{}\n{} paths{more} ({marks})", table(columns, &rows), rows.len())
+    format!(
+        "{}\n{} paths{more} ({marks})",
+        table(columns, &rows),
+        rows.len()
+    )
 }
 
 /// What of a path's attributes has a column.
@@ -195,7 +208,10 @@ fn flatten(row: &mut Value) {
 fn communities(attributes: &Value) -> String {
     let kinds = ["communities", "extended", "large"];
     let kinds = kinds.iter().filter(|kind| !attributes[**kind].is_null());
-    kinds.map(|kind| text(&attributes[*kind])).collect::<Vec<_>>().join(" ")
+    kinds
+        .map(|kind| text(&attributes[*kind]))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn mark(row: &Value) -> String {
@@ -210,7 +226,11 @@ fn mark(row: &Value) -> String {
 }
 
 pub(super) fn explanation(answer: &Value, _: Detail) -> String {
-    let mut lines = vec![format!("{} in {}", text(&answer["route"]), text(&answer["table"]))];
+    let mut lines = vec![format!(
+        "{} in {}",
+        text(&answer["route"]),
+        text(&answer["table"])
+    )];
     let paths = list(answer, "paths");
     if paths.is_empty() {
         lines.push("  no path: nobody announces it".to_owned());
@@ -226,7 +246,11 @@ pub(super) fn explanation(answer: &Value, _: Detail) -> String {
         let outcome = match (&export["reason"], &export["attributes"]) {
             (Value::String(reason), _) => format!("no: {reason}"),
             (_, attributes) => {
-                let waits = if export["sent"] == true { "yes" } else { "not yet" };
+                let waits = if export["sent"] == true {
+                    "yes"
+                } else {
+                    "not yet"
+                };
                 format!("{waits}: {}", attributes_line(attributes))
             }
         };
@@ -240,13 +264,24 @@ fn path_lines(path: &Value) -> Vec<String> {
         Some(reason) => format!(": {reason}"),
         None => String::new(),
     };
-    let stale = if path["stale"] == true { " (stale)" } else { "" };
+    let stale = if path["stale"] == true {
+        " (stale)"
+    } else {
+        ""
+    };
     let mut lines = vec![
-        format!("  from {}: {}{reason}{stale}", text(&path["from"]), text(&path["state"])),
+        format!(
+            "  from {}: {}{reason}{stale}",
+            text(&path["from"]),
+            text(&path["state"])
+        ),
         format!("      {}", attributes_line(&path["attributes"])),
     ];
     if !path["received"].is_null() {
-        lines.push(format!("      received as {}", attributes_line(&path["received"])));
+        lines.push(format!(
+            "      received as {}",
+            attributes_line(&path["received"])
+        ));
     }
     lines
 }
@@ -278,7 +313,12 @@ pub(super) fn changes(answer: &Value, _: Detail) -> String {
         return "nothing changes".to_owned();
     }
     let lines = changes.iter().map(|change| {
-        format!("{}: {} ({})", text(&change["part"]), text(&change["what"]), text(&change["cost"]))
+        format!(
+            "{}: {} ({})",
+            text(&change["part"]),
+            text(&change["what"]),
+            text(&change["cost"])
+        )
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -304,7 +344,10 @@ pub(super) fn effects(answer: &Value, _: Detail) -> String {
     let shown = rows.len();
     match total {
         0 => "no route would change".to_owned(),
-        _ => format!("{}\n{total} routes would change, {shown} shown", table(COLUMNS, &rows)),
+        _ => format!(
+            "{}\n{total} routes would change, {shown} shown",
+            table(COLUMNS, &rows)
+        ),
     }
 }
 
@@ -315,7 +358,10 @@ pub(super) fn done(answer: &Value, _: Detail) -> String {
 
 /// An event on one line.
 pub(super) fn event(event: &Value) -> String {
-    let at = event["at"].as_str().and_then(|at| at.split('.').next()).unwrap_or_default();
+    let at = event["at"]
+        .as_str()
+        .and_then(|at| at.split('.').next())
+        .unwrap_or_default();
     let neighbor = event["neighbor"].as_str().unwrap_or("-");
     format!("{at}  {neighbor:<24} {}", text(&event["text"]))
 }

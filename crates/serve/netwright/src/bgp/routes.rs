@@ -115,13 +115,22 @@ pub(crate) struct RouteOptions {
 impl RouteOptions {
     pub(crate) async fn run(self) -> Result<Answer> {
         let mut query = vec![("route", self.route.as_str())];
-        for (key, value) in [("family", &self.family), ("vrf", &self.vrf), ("to", &self.to)] {
+        for (key, value) in [
+            ("family", &self.family),
+            ("vrf", &self.vrf),
+            ("to", &self.to),
+        ] {
             query.extend(value.as_deref().map(|value| (key, value)));
         }
         let answer = self.common.daemon.get("/why", &query).await?;
         self.common.view.print(&answer, render::explanation)?;
-        let exists = answer["paths"].as_array().is_some_and(|paths| !paths.is_empty());
-        let exports = answer["exports"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let exists = answer["paths"]
+            .as_array()
+            .is_some_and(|paths| !paths.is_empty());
+        let exports = answer["exports"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let withheld = self.to.is_some() && exports.iter().all(|export| export["sent"] != true);
         Ok(match exists && !withheld {
             true => Answer::Yes,
@@ -193,7 +202,10 @@ pub(crate) struct WithdrawOptions {
 
 impl WithdrawOptions {
     pub(crate) async fn run(self) -> Result<Answer> {
-        ensure!(self.all || self.route.is_some(), "name a route, or say --all");
+        ensure!(
+            self.all || self.route.is_some(),
+            "name a route, or say --all"
+        );
         let body = json!({
             "route": self.route, "vrf": self.vrf, "rd": self.rd, "labeled": self.labeled,
             "all": self.all,

@@ -16,7 +16,11 @@ pub(crate) struct Options {
     #[arg(long, env = "NETWRIGHT_BGP_CONFIG", default_value = CONFIG)]
     config: PathBuf,
     /// Holds the lock against a second daemon, and what must outlive a restart.
-    #[arg(long, env = "NETWRIGHT_BGP_STATE_DIR", default_value = "/var/lib/netwright/bgp")]
+    #[arg(
+        long,
+        env = "NETWRIGHT_BGP_STATE_DIR",
+        default_value = "/var/lib/netwright/bgp"
+    )]
     state_dir: PathBuf,
     /// Where operators ask; only for who runs the daemon.
     #[arg(long, env = "NETWRIGHT_BGP_SOCKET", default_value = bgp_daemon::SOCKET)]
