@@ -47,9 +47,19 @@ pub(super) fn read(root: &Table<'_>) -> Policies {
     }
     let policies = Policies(policies);
     for error in policies.validate() {
-        table.complain(error.to_string());
+        let (name, rule) = error.place();
+        let mut entries = table.entries();
+        if let Some((name, value)) = entries.find(|(other, _)| **other == *name.0) {
+            let span = rule_of(value, rule).unwrap_or(value).span();
+            table.fault_at(&name, span, error.to_string());
+        }
     }
     policies
+}
+
+fn rule_of<'d>(policy: &'d Value<'d>, rule: usize) -> Option<&'d Value<'d>> {
+    let rules = policy.get_ref().as_table()?.get("rules")?;
+    rules.get_ref().as_array()?.get(rule.checked_sub(1)?)
 }
 
 /// Puts the prefixes of lists where their names stand. The error is a name without a list.
