@@ -1,0 +1,5 @@
+//! Integration tests of the BGP library, in one binary.
+
+mod codec;
+mod config;
+mod session;
