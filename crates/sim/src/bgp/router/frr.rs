@@ -151,6 +151,12 @@ impl Program for Frr {
         collect(&router.control_json(&[&command])?, None, &mut routes);
         Ok(routes)
     }
+
+    fn detail(&self, router: &Router, family: Family, name: &str) -> Result<String> {
+        let prefix = name.rsplit(' ').next().unwrap_or(name);
+        let command = format!("show bgp {} {prefix} json", family_name(family));
+        Ok(router.control_json(&[&command])?.to_string())
+    }
 }
 
 /// Tables nest differently by family; a route is what is written as a prefix or in brackets, an RD what is around it.

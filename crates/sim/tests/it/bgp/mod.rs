@@ -1,5 +1,10 @@
 //! BGP with real peers: FRR, BIRD, GoBGP and ExaBGP from Debian, each in a namespace of its own.
 
 mod exchange;
+mod reflect;
+mod refresh;
 mod samples;
+mod session;
+mod targets;
+mod withdraw;
 mod world;

@@ -174,3 +174,17 @@ impl Sample {
         messages::update(&[], &mp_unreach(self.family, &other), &[])
     }
 }
+
+/// Communities of every kind: 65010:77, 4200000009:1:2, target 65000:99.
+pub(super) fn communities() -> Vec<u8> {
+    let large: Vec<u8> = [4_200_000_009_u32, 1, 2]
+        .iter()
+        .flat_map(|number| number.to_be_bytes())
+        .collect();
+    [
+        attribute(TRANSITIVE, 8, &(65010_u32 << 16 | 77).to_be_bytes()),
+        attribute(TRANSITIVE, 16, &messages::route_target((65000, 99))),
+        attribute(TRANSITIVE, 32, &large),
+    ]
+    .concat()
+}

@@ -52,6 +52,39 @@ impl World {
 
     /// Opens a scripted session to a router and returns its number.
     pub(super) fn script(&mut self, router: u8, asn: u32, families: &[Family]) -> usize {
+        self.script_with(router, asn, families, &[])
+    }
+
+    /// The same, counting numbered routes of a kind.
+    pub(super) fn script_of(
+        &mut self,
+        router: u8,
+        asn: u32,
+        families: &[Family],
+        kind: Kind,
+    ) -> usize {
+        self.open(router, asn, families, &[], kind)
+    }
+
+    /// The same with further capabilities.
+    pub(super) fn script_with(
+        &mut self,
+        router: u8,
+        asn: u32,
+        families: &[Family],
+        capabilities: &[u8],
+    ) -> usize {
+        self.open(router, asn, families, capabilities, Kind::Ipv4)
+    }
+
+    fn open(
+        &mut self,
+        router: u8,
+        asn: u32,
+        families: &[Family],
+        capabilities: &[u8],
+        kind: Kind,
+    ) -> usize {
         let source = self.next_source();
         self.sources += 1;
         let plan = Plan {
@@ -60,7 +93,9 @@ impl World {
             asn,
             router_id: source,
             families: families.to_vec(),
-            kind: Kind::Ipv4,
+            capabilities: capabilities.to_vec(),
+            record: true,
+            kind,
         };
         self.load
             .establish(self.site.load(), vec![plan], PATIENCE)
@@ -69,6 +104,65 @@ impl World {
 
     pub(super) fn send(&mut self, session: usize, message: Vec<u8>) {
         self.load.send(session, message.into()).expect("sent");
+    }
+
+    /// Waits until a scripted session has received what `wanted` finds in a message's type and body.
+    pub(super) fn heard<R>(
+        &mut self,
+        session: usize,
+        what: &str,
+        wanted: impl Fn(u8, &[u8]) -> Option<R>,
+    ) -> R {
+        let started = Instant::now();
+        loop {
+            let recorded = self.load.sessions()[session].recorded();
+            if let Some(found) = recorded.iter().find_map(|(kind, body)| wanted(*kind, body)) {
+                return found;
+            }
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{what} was not heard among {recorded:02x?}"
+            );
+            self.load.poll(Duration::from_millis(50)).expect("polled");
+        }
+    }
+
+    /// Waits until a scripted session has heard it so often.
+    pub(super) fn until_heard(
+        &mut self,
+        session: usize,
+        what: &str,
+        times: usize,
+        wanted: impl Fn(u8, &[u8]) -> bool,
+    ) {
+        let started = Instant::now();
+        while self.count(session, &wanted) < times {
+            let recorded = self.load.sessions()[session].recorded();
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{what} was not heard {times} times among {recorded:02x?}"
+            );
+            self.load.poll(Duration::from_millis(50)).expect("polled");
+        }
+    }
+
+    /// Waits until a scripted session has exactly so many numbered routes.
+    pub(super) fn until_counted(&mut self, session: usize, wanted: usize) {
+        let done = self
+            .load
+            .run(PATIENCE, |sessions| sessions[session].count() == wanted);
+        let count = self.load.sessions()[session].count();
+        assert!(
+            done.expect("sessions stay up"),
+            "{count} routes, not {wanted}"
+        );
+    }
+
+    /// How often a scripted session has heard it so far.
+    pub(super) fn count(&self, session: usize, wanted: impl Fn(u8, &[u8]) -> bool) -> usize {
+        let recorded = self.load.sessions()[session].recorded();
+        let found = recorded.iter().filter(|(kind, body)| wanted(*kind, body));
+        found.count()
     }
 
     /// Keeps the scripted sessions alive and asks until `holds`.
@@ -106,13 +200,25 @@ impl World {
         }
     }
 
-    /// What a router tells about a route, as text.
-    pub(super) fn detail(&mut self, router: &Router, family: Family, shown: &str) -> String {
-        self.route(router, family, shown, true);
-        let routes = router.routes(family).expect("routes");
-        let told = routes.iter().find(|(key, _)| contains(key, shown));
-        told.map(|(key, value)| format!("{key} {value}"))
-            .unwrap_or_default()
+    /// Waits until what a router tells about a route contains all of `wanted`.
+    pub(super) fn told(&mut self, router: &Router, family: Family, shown: &str, wanted: &[&str]) {
+        let mut told = String::new();
+        let started = Instant::now();
+        loop {
+            let routes = router.routes(family).unwrap_or_default();
+            if let Some(name) = routes.keys().find(|key| contains(key, shown)) {
+                told = router.detail(family, name).unwrap_or_default();
+            }
+            if wanted.iter().all(|text| contains(&told, text)) {
+                return;
+            }
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{} does not tell {wanted:?} of {shown}, but {told}",
+                router.software()
+            );
+            self.load.poll(Duration::from_millis(50)).expect("polled");
+        }
     }
 
     /// Waits until a router's session with a neighbour is up, or is not.
@@ -129,6 +235,13 @@ impl World {
 
 fn contains(key: &str, shown: &str) -> bool {
     key.to_lowercase().contains(&shown.to_lowercase())
+}
+
+/// The router that is tested: ours, or the one that `BGP_TEST_AS` names, by which the tests themselves can be tested.
+pub(super) fn ours() -> Software {
+    std::env::var("BGP_TEST_AS").map_or(Software::Netwright, |name| {
+        name.parse().expect("the name of a program")
+    })
 }
 
 pub(super) fn is_root() -> bool {
