@@ -261,6 +261,12 @@ impl Load {
         self.interest(session)
     }
 
+    /// Closes a session without a word, as a crash would.
+    pub fn close(&mut self, session: usize) {
+        self.sessions[session].close();
+        self.sessions[session].stalled = true;
+    }
+
     /// Forgets what the sessions have received.
     pub fn forget(&mut self) {
         for session in &mut self.sessions {

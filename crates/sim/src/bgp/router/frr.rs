@@ -112,14 +112,12 @@ impl Program for Frr {
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         };
-        let mut bgpd = process("bgpd");
         if config.kernel {
-            let bfd_socket = format!("{folder}/bfdd.sock");
-            bgpd.extend(line(&["--bfdctl", &bfd_socket]));
             let mut bfdd = process("bfdd");
-            bfdd.extend(line(&["--bfdctl", &bfd_socket]));
-            return Ok(vec![process("zebra"), bfdd, bgpd]);
+            bfdd.extend(line(&["--bfdctl", &format!("{folder}/bfdd.sock")]));
+            return Ok(vec![process("zebra"), bfdd, process("bgpd")]);
         }
+        let mut bgpd = process("bgpd");
         bgpd.push("-Z".to_owned());
         Ok(vec![bgpd])
     }

@@ -239,7 +239,11 @@ impl Router {
         }
         if program.listens() {
             self.wait("it to listen", Duration::from_secs(30), |router| {
-                let address = SocketAddr::new(router.config.addresses[0], PORT);
+                // Some listen only in the family that their neighbours are of.
+                let neighbors = &router.config.neighbors;
+                let only_ipv6 = neighbors.iter().all(|n| n.address.is_ipv6());
+                let own = router.config.addresses[usize::from(only_ipv6)];
+                let address = SocketAddr::new(own, PORT);
                 router
                     .namespace
                     .enter(|| TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())

@@ -188,3 +188,8 @@ pub(super) fn communities() -> Vec<u8> {
     ]
     .concat()
 }
+
+/// The sample of IPv4 unicast, as everybody writes it.
+pub(super) const fn far_prefix() -> &'static str {
+    "10.1.2.0/24"
+}

@@ -77,6 +77,12 @@ impl World {
         self.open(router, asn, families, capabilities, Kind::Ipv4)
     }
 
+    /// A scripted session from the first address, as often as one likes: the one before must be closed.
+    pub(super) fn script_again(&mut self, router: u8, asn: u32, families: &[Family]) -> usize {
+        self.sources = 0;
+        self.script(router, asn, families)
+    }
+
     fn open(
         &mut self,
         router: u8,
