@@ -1,6 +1,7 @@
 //! `[global]`: who this speaker is, and what neighbors have if they say nothing else.
 
 use super::document::Table;
+use super::services::OnStop;
 use super::value::{FromToml, word};
 use crate::rib::BestPathOptions;
 use crate::{Asn, RouterId};
@@ -29,6 +30,7 @@ pub struct Global {
     pub best_path: BestPathOptions,
     /// Parts each table is worked on in; 1 to 64.
     pub shards: usize,
+    pub on_stop: OnStop,
     /// Octets of encoded messages kept for a slow neighbor before it is served by a walk of the table.
     pub backlog: usize,
 }
@@ -237,6 +239,7 @@ impl Global {
             seed: table.or("seed", 0),
             open_rate: table.bounded("open-rate", 1..100_000, 60, "a rate per minute"),
             best_path: best_path(table),
+            on_stop: table.or("on-stop", OnStop::default()),
             shards: table.bounded("shards", 1..65, 1, "a number of shards"),
             backlog: table.bounded("backlog", 65_536..1 << 32, 1 << 20, "a backlog in octets"),
         }

@@ -24,7 +24,7 @@ pub use global::{Global, GracefulMode, GracefulRestart, LongLived, PORT, Timers}
 pub use neighbor::{BfdConfig, Endpoint, Hops, Neighbor, RemoteAs};
 pub use networks::Network;
 pub use secret::Password;
-pub use services::{Api, BmpStation, KernelSource, KernelTable, MrtDump};
+pub use services::{Api, BmpStation, KernelSource, KernelTable, MrtDump, OnStop};
 pub use vrf::{MacVrf, Vrf};
 
 use crate::policy::{Policies, PolicyName};

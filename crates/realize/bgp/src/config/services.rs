@@ -137,22 +137,15 @@ impl MrtDump {
     }
 }
 
-/// `[api]`: where operators and programs ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `[api]`: where operators and programs ask, beside the daemon's own socket.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Api {
-    /// REST and Prometheus; `None`: not served.
-    pub http: Option<SocketAddr>,
-    pub grpc: Option<SocketAddr>,
-}
-
-impl Default for Api {
-    fn default() -> Self {
-        let at = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
-        Self {
-            http: at(9179),
-            grpc: at(9180),
-        }
-    }
+    /// HTTP over TCP; beyond loopback only with a token.
+    pub listen: Option<SocketAddr>,
+    /// A file with the token that TCP clients show.
+    pub token_file: Option<PathBuf>,
+    /// Prometheus.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// An address, or `false` for none.
@@ -173,12 +166,38 @@ impl FromToml for Listen {
 impl Api {
     pub(super) fn read(parent: &Table<'_>) -> Self {
         let table = parent.table("api");
-        let default = Self::default();
+        let token_file: Option<String> = table.get("token-file");
         let read = Self {
-            http: table.or("http", Listen(default.http)).0,
-            grpc: table.or("grpc", Listen(default.grpc)).0,
+            listen: table.or("listen", Listen(None)).0,
+            token_file: token_file.map(PathBuf::from),
+            metrics: table.or("metrics", Listen(None)).0,
         };
+        if read.token_file.is_none() && read.listen.is_some_and(|at| !at.ip().is_loopback()) {
+            table.issue(
+                "listen",
+                "is not a loopback address: add token-file, or listen on 127.0.0.1",
+            );
+        }
         table.finish();
         read
+    }
+}
+
+/// `on-stop`: what a stop of the daemon means to its neighbors and to the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnStop {
+    /// It comes back: sessions end without a word, so that graceful restart keeps our routes, and the kernel's stay.
+    #[default]
+    Restart,
+    /// It leaves: neighbors are told (Cease, administrative shutdown), and the kernel's routes are removed.
+    Shutdown,
+}
+
+impl FromToml for OnStop {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
+        word(
+            value,
+            &[("restart", Self::Restart), ("shutdown", Self::Shutdown)],
+        )
     }
 }
