@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 fn main() {
     let cases = [
-        "reflect", "shuffled", "transit", "vpn", "evpn2", "evpn5", "rtc", "latency", "late", "fanout", "withdraw",
+        "reflect", "shuffled", "transit", "vpn", "evpn2", "evpn5", "rtc", "latency", "late",
+        "fanout", "withdraw",
     ];
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
@@ -35,16 +36,56 @@ fn main() {
 
 fn run(case: &str) {
     match case {
-        "reflect" => spread("reflect", Family::Ipv4Unicast, 1, 1_000_000, 2, PeerKind::Client, false),
-        "shuffled" => spread("shuffled", Family::Ipv4Unicast, 1, 1_000_000, 2, PeerKind::Client, true),
-        "transit" => spread("transit", Family::Ipv4Unicast, 10, 100_000, 10, PeerKind::External, false),
+        "reflect" => spread(
+            "reflect",
+            Family::Ipv4Unicast,
+            1,
+            1_000_000,
+            2,
+            PeerKind::Client,
+            false,
+        ),
+        "shuffled" => spread(
+            "shuffled",
+            Family::Ipv4Unicast,
+            1,
+            1_000_000,
+            2,
+            PeerKind::Client,
+            true,
+        ),
+        "transit" => spread(
+            "transit",
+            Family::Ipv4Unicast,
+            10,
+            100_000,
+            10,
+            PeerKind::External,
+            false,
+        ),
         "vpn" => spread("vpn", Family::Vpnv4, 1, 100_000, 2, PeerKind::Client, false),
-        "evpn2" => spread("evpn2", Family::Evpn, 1, 100_000, 2, PeerKind::Client, false),
+        "evpn2" => spread(
+            "evpn2",
+            Family::Evpn,
+            1,
+            100_000,
+            2,
+            PeerKind::Client,
+            false,
+        ),
         "evpn5" => evpn5(),
         "rtc" => rtc(),
         "latency" => latency(),
         "late" => late(),
-        "fanout" => spread("fanout", Family::Ipv4Unicast, 1, 100_000, 500, PeerKind::Client, false),
+        "fanout" => spread(
+            "fanout",
+            Family::Ipv4Unicast,
+            1,
+            100_000,
+            500,
+            PeerKind::Client,
+            false,
+        ),
         "withdraw" => withdraw(),
         other => eprintln!("there is no case {other}"),
     }
@@ -82,19 +123,28 @@ impl Meter {
     fn print(&self, case: &str, notes: &str) {
         let cpu = (cpu() - self.cpu).as_secs_f64();
         let wall = self.start.elapsed().as_secs_f64();
-        println!("{case:<10} {wall:>9.3} {cpu:>9.3} {:>9.1}  {notes}", rss() - self.rss);
+        println!(
+            "{case:<10} {wall:>9.3} {cpu:>9.3} {:>9.1}  {notes}",
+            rss() - self.rss
+        );
     }
 }
 
 fn families() -> FamilySet {
-    [Family::Ipv4Unicast, Family::Vpnv4, Family::Evpn].into_iter().collect()
+    [Family::Ipv4Unicast, Family::Vpnv4, Family::Evpn]
+        .into_iter()
+        .collect()
 }
 
 fn info(kind: PeerKind, number: u32, families: FamilySet) -> PeerInfo {
     let address = Ipv4Addr::from_bits(0xc612_0000 + number);
     PeerInfo {
         kind,
-        asn: if kind == PeerKind::External { 65100 + number } else { 65000 },
+        asn: if kind == PeerKind::External {
+            65100 + number
+        } else {
+            65000
+        },
         local_asn: 65000,
         address: IpAddr::V4(address),
         router_id: address,
@@ -168,10 +218,20 @@ fn route(family: Family, type5: bool, number: u32) -> Route {
     let [_, _, a, b] = number.to_be_bytes();
     let (nlri, payload) = match family {
         Family::Ipv4Unicast => (Nlri::Ipv4(net), Payload::None),
-        Family::Vpnv4 => (Nlri::Vpnv4(rd, net), Payload::Label(Label::from_mpls(16 + number % 1000))),
+        Family::Vpnv4 => (
+            Nlri::Vpnv4(rd, net),
+            Payload::Label(Label::from_mpls(16 + number % 1000)),
+        ),
         _ if type5 => (
-            Nlri::Evpn(EvpnNlri::IpPrefix { rd, tag: 0, prefix: net.into() }),
-            Payload::Evpn(EvpnPayload { label: Label::from_vni(5000), ..Default::default() }),
+            Nlri::Evpn(EvpnNlri::IpPrefix {
+                rd,
+                tag: 0,
+                prefix: net.into(),
+            }),
+            Payload::Evpn(EvpnPayload {
+                label: Label::from_vni(5000),
+                ..Default::default()
+            }),
         ),
         _ => (
             Nlri::Evpn(EvpnNlri::MacIp {
@@ -180,14 +240,28 @@ fn route(family: Family, type5: bool, number: u32) -> Route {
                 mac: Mac([2, 0, 0, (number >> 16) as u8, a, b]),
                 ip: Some(IpAddr::V4(address)),
             }),
-            Payload::Evpn(EvpnPayload { label: Label::from_vni(5000), ..Default::default() }),
+            Payload::Evpn(EvpnPayload {
+                label: Label::from_vni(5000),
+                ..Default::default()
+            }),
         ),
     };
-    Route { nlri, path_id: 0, payload }
+    Route {
+        nlri,
+        path_id: 0,
+        payload,
+    }
 }
 
 /// The UPDATE bodies of an injector: ten routes share one attribute set.
-fn bodies(family: Family, type5: bool, injector: u32, first: u32, count: u32, external: bool) -> Vec<Vec<u8>> {
+fn bodies(
+    family: Family,
+    type5: bool,
+    injector: u32,
+    first: u32,
+    count: u32,
+    external: bool,
+) -> Vec<Vec<u8>> {
     let context = EncodeContext::default();
     let numbers: Vec<u32> = (first..first + count).collect();
     numbers
@@ -234,9 +308,18 @@ fn drain(rib: &mut Rib, peers: &[PeerId]) -> usize {
     }
 }
 
-fn feed(rib: &mut Rib, injectors: &[(PeerId, Vec<Vec<u8>>)], external: bool, peers: &[PeerId]) -> usize {
+fn feed(
+    rib: &mut Rib,
+    injectors: &[(PeerId, Vec<Vec<u8>>)],
+    external: bool,
+    peers: &[PeerId],
+) -> usize {
     let codec = codec(external, families());
-    let longest = injectors.iter().map(|(_, bodies)| bodies.len()).max().unwrap_or(0);
+    let longest = injectors
+        .iter()
+        .map(|(_, bodies)| bodies.len())
+        .max()
+        .unwrap_or(0);
     let mut octets = 0;
     for at in 0..longest {
         for (peer, bodies) in injectors {
@@ -266,7 +349,15 @@ fn up(rib: &mut Rib, kind: PeerKind, numbers: std::ops::Range<u32>) -> Vec<PeerI
         .collect()
 }
 
-fn spread(case: &str, family: Family, injectors: u32, each: u32, receivers: u32, kind: PeerKind, shuffled: bool) {
+fn spread(
+    case: &str,
+    family: Family,
+    injectors: u32,
+    each: u32,
+    receivers: u32,
+    kind: PeerKind,
+    shuffled: bool,
+) {
     let external = kind == PeerKind::External;
     let mut rib = rib();
     let sources = up(&mut rib, kind, 1..1 + injectors);
@@ -276,7 +367,19 @@ fn spread(case: &str, family: Family, injectors: u32, each: u32, receivers: u32,
     let mut feeds: Vec<(PeerId, Vec<Vec<u8>>)> = sources
         .iter()
         .enumerate()
-        .map(|(at, peer)| (*peer, bodies(family, false, at as u32 + 1, at as u32 * each, each, external)))
+        .map(|(at, peer)| {
+            (
+                *peer,
+                bodies(
+                    family,
+                    false,
+                    at as u32 + 1,
+                    at as u32 * each,
+                    each,
+                    external,
+                ),
+            )
+        })
         .collect();
     if shuffled {
         feeds.iter_mut().for_each(|(_, bodies)| shuffle(bodies));
@@ -286,7 +389,10 @@ fn spread(case: &str, family: Family, injectors: u32, each: u32, receivers: u32,
     let last = rib.counts(receivers[0], family);
     let expected = injectors * each;
     assert_eq!(last.advertised, expected, "every receiver has every route");
-    meter.print(case, &format!("{} sets, {octets} octets out", rib.attribute_sets()));
+    meter.print(
+        case,
+        &format!("{} sets, {octets} octets out", rib.attribute_sets()),
+    );
 }
 
 fn evpn5() {
@@ -315,14 +421,21 @@ fn rtc() {
         set.local_pref = Some(100);
         let encoded = EncodedAttributes::new(&set, &context);
         let mut out = Vec::new();
-        let mut builder = UpdateBuilder::announce(Family::RouteTarget, &encoded, &context, &mut out);
+        let mut builder =
+            UpdateBuilder::announce(Family::RouteTarget, &encoded, &context, &mut out);
         for at in 0..10 {
             let nlri = Nlri::RouteTarget(RtMembership::Target {
                 origin: 65000,
                 target: target(number * 10 + at),
                 bits: 64,
             });
-            builder.push(&Route { nlri, path_id: 0, payload: Payload::None }).expect("fits");
+            builder
+                .push(&Route {
+                    nlri,
+                    path_id: 0,
+                    payload: Payload::None,
+                })
+                .expect("fits");
         }
         builder.finish();
         let parts = split(&out[19..], &codec(false, with)).expect("well-formed");
@@ -361,8 +474,11 @@ fn latency() {
         let context = EncodeContext::default();
         let encoded = EncodedAttributes::new(&set, &context);
         let mut out = Vec::new();
-        let mut builder = UpdateBuilder::announce(Family::Ipv4Unicast, &encoded, &context, &mut out);
-        builder.push(&route(Family::Ipv4Unicast, false, number)).expect("fits");
+        let mut builder =
+            UpdateBuilder::announce(Family::Ipv4Unicast, &encoded, &context, &mut out);
+        builder
+            .push(&route(Family::Ipv4Unicast, false, number))
+            .expect("fits");
         builder.finish();
         assert!(body.len() > 4);
         let start = Instant::now();
@@ -378,7 +494,12 @@ fn latency() {
     let micros = |at: usize| times[at].as_secs_f64() * 1e6;
     meter.print(
         "latency",
-        &format!("p50 {:.1} µs, p99 {:.1} µs, max {:.1} µs", micros(500), micros(990), micros(999)),
+        &format!(
+            "p50 {:.1} µs, p99 {:.1} µs, max {:.1} µs",
+            micros(500),
+            micros(990),
+            micros(999)
+        ),
     );
 }
 
@@ -387,7 +508,10 @@ fn late() {
     let meter = Meter::new();
     let joiner = up(&mut rib, PeerKind::Client, 2000..2001);
     let octets = drain(&mut rib, &joiner);
-    assert_eq!(rib.counts(joiner[0], Family::Ipv4Unicast).advertised, 100_000);
+    assert_eq!(
+        rib.counts(joiner[0], Family::Ipv4Unicast).advertised,
+        100_000
+    );
     meter.print("late", &format!("{octets} octets out"));
 }
 
@@ -398,7 +522,9 @@ fn withdraw() {
     let mut out = Vec::new();
     let mut builder = UpdateBuilder::withdraw(Family::Ipv4Unicast, &context, &mut out);
     for number in 0..1_000_000 {
-        builder.push(&route(Family::Ipv4Unicast, false, number)).expect("fits");
+        builder
+            .push(&route(Family::Ipv4Unicast, false, number))
+            .expect("fits");
     }
     builder.finish();
     let meter = Meter::new();

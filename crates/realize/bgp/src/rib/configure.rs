@@ -141,7 +141,8 @@ impl Rib {
     }
 
     fn import_family_again(&mut self, slot: Slot, family: Family, per_route: bool) {
-        let asked = read_table!(self.tables, family, table => paths_of(table, SourceId::peer(slot)));
+        let asked =
+            read_table!(self.tables, family, table => paths_of(table, SourceId::peer(slot)));
         let answers = self.answers(slot, family, per_route, asked);
         let judge = Judge {
             sets: &self.sets,
@@ -163,7 +164,13 @@ impl Rib {
     }
 
     /// Each answer holds a reference to its set.
-    fn answers(&mut self, slot: Slot, family: Family, per_route: bool, asked: Vec<Asked>) -> Answers {
+    fn answers(
+        &mut self,
+        slot: Slot,
+        family: Family,
+        per_route: bool,
+        asked: Vec<Asked>,
+    ) -> Answers {
         let mut answers = Answers::default();
         let mut known: HashMap<SetId, Imported, foldhash::fast::FixedState> = HashMap::default();
         for path in asked {
@@ -326,7 +333,10 @@ fn reach_again<S: Space>(
             judge,
             all,
             |path| {
-                let used = path.used.some().map(|used| &judge.sets.get(used).attributes);
+                let used = path
+                    .used
+                    .some()
+                    .map(|used| &judge.sets.get(used).attributes);
                 used.and_then(|attributes| attributes.next_hop)
                     .is_some_and(|hop| hop.address() == address)
             },

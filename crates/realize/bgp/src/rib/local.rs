@@ -256,8 +256,16 @@ impl Rib {
         match target {
             Target::L3(id) => {
                 if let Some(vrf) = self.vrfs.l3.get(&id) {
-                    part(TableId::Vrf(id, Family::Ipv4Unicast), &vrf.ipv4, &mut self.parting);
-                    part(TableId::Vrf(id, Family::Ipv6Unicast), &vrf.ipv6, &mut self.parting);
+                    part(
+                        TableId::Vrf(id, Family::Ipv4Unicast),
+                        &vrf.ipv4,
+                        &mut self.parting,
+                    );
+                    part(
+                        TableId::Vrf(id, Family::Ipv6Unicast),
+                        &vrf.ipv6,
+                        &mut self.parting,
+                    );
                 }
             }
             Target::L2(id) => {

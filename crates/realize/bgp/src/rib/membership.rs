@@ -6,8 +6,8 @@ use super::group::{Start, constrained_family};
 use super::intern::AttributeSets;
 use super::key::Space;
 use super::rtc::{Asked, TargetIndex};
-use super::vrf::Place;
 use super::tables::{Table, read_table, with_table};
+use super::vrf::Place;
 use crate::nlri::{Nlri, Route, RouteTarget};
 use crate::{Family, PeerId};
 
@@ -89,7 +89,11 @@ impl Rib {
     }
 }
 
-fn index<S: Space>(table: &mut Table<S>, sets: &AttributeSets, mut changed: Option<&mut Vec<Place>>) {
+fn index<S: Space>(
+    table: &mut Table<S>,
+    sets: &AttributeSets,
+    mut changed: Option<&mut Vec<Place>>,
+) {
     for (number, shard) in table.shards.iter_mut().enumerate() {
         let mut targets = match shard.targets.take() {
             Some(targets) => targets,
@@ -108,7 +112,9 @@ fn index<S: Space>(table: &mut Table<S>, sets: &AttributeSets, mut changed: Opti
                 targets.note(target, entry, |other| carries(shard, sets, target, other));
             }
         }
-        targets.tidy(shard.entries.len(), |target, other| carries(shard, sets, target, other));
+        targets.tidy(shard.entries.len(), |target, other| {
+            carries(shard, sets, target, other)
+        });
         shard.targets = Some(targets);
     }
 }

@@ -46,11 +46,11 @@ pub use config::{
     AddPathSend, BestPathOptions, MacVrfConfig, NextHopMode, PeerInfo, PeerKind, Reach,
     RemovePrivate, RibChange, RibConfig, TableId, VrfConfig, VrfId,
 };
-pub use vrf::origin_network;
 pub use view::{
     BestPath, Counts, Direction, Effect, Explanation, ExportView, Origin, Page, PathState,
     PathView, PolicyEffect, Rejection, Select, SentView, TableChange, UpdateOutcome, Withheld,
 };
+pub use vrf::origin_network;
 
 use self::audience::Slot;
 use self::changes::Marker;

@@ -66,7 +66,11 @@ impl Rib {
 
 pub(super) fn follow<S: Space>(shards: &mut [Shard<S>], markers: &mut Vec<Marker>) {
     if markers.is_empty() {
-        markers.extend(shards.iter_mut().map(|shard| shard.changes.follow_from_start()));
+        markers.extend(
+            shards
+                .iter_mut()
+                .map(|shard| shard.changes.follow_from_start()),
+        );
     }
 }
 

@@ -92,12 +92,18 @@ impl Vrfs {
         self.importers.clear();
         for (id, vrf) in &self.l3 {
             for target in &vrf.config.import {
-                self.importers.entry(*target).or_default().push(Target::L3(*id));
+                self.importers
+                    .entry(*target)
+                    .or_default()
+                    .push(Target::L3(*id));
             }
         }
         for (id, vrf) in &self.l2 {
             for target in &vrf.config.import {
-                self.importers.entry(*target).or_default().push(Target::L2(*id));
+                self.importers
+                    .entry(*target)
+                    .or_default()
+                    .push(Target::L2(*id));
             }
         }
     }
@@ -245,9 +251,10 @@ impl Vrfs {
                 into(&mut vrf.ipv4, judge, &nlri, leak, path_id, tally)
                     || into(&mut vrf.ipv6, judge, &nlri, leak, path_id, tally)
             }),
-            Target::L2(id) => self.l2.get_mut(&id).is_some_and(|vrf| {
-                into(&mut vrf.routes, judge, &nlri, leak, path_id, tally)
-            }),
+            Target::L2(id) => self
+                .l2
+                .get_mut(&id)
+                .is_some_and(|vrf| into(&mut vrf.routes, judge, &nlri, leak, path_id, tally)),
         }
     }
 
@@ -339,7 +346,12 @@ pub(super) fn inside(nlri: &Nlri) -> Nlri {
 }
 
 /// The paths that stand for a route originated in a table: inside and towards peers.
-pub(super) fn exports(vrfs: &Vrfs, table: TableId, route: &Route, attributes: &Attributes) -> Vec<(Route, Attributes)> {
+pub(super) fn exports(
+    vrfs: &Vrfs,
+    table: TableId,
+    route: &Route,
+    attributes: &Attributes,
+) -> Vec<(Route, Attributes)> {
     let with = |targets: &[RouteTarget], network: Option<u32>, next_hop| {
         let mut attributes = attributes.clone();
         let mut extended = attributes.extended.to_vec();
