@@ -12,11 +12,19 @@
 //! The three types to know: [`speaker::Speaker`], [`rib::Rib`], [`message::Message`].
 
 pub mod attribute;
+pub mod bfd;
+pub mod bmp;
+pub mod config;
 pub mod family;
 pub mod message;
+pub mod mrt;
 pub mod nlri;
 pub mod policy;
 pub mod rib;
+pub mod session;
+pub mod speaker;
+pub mod text;
+pub mod torture;
 mod wire;
 
 pub use family::{Family, FamilySet};

@@ -262,14 +262,12 @@ impl Decoder<'_> {
     /// RFC 6793 4.2.3.
     fn merge_as4(&mut self) {
         let attributes = &mut self.attributes;
-        if let Some(aggregator) = attributes.rare.aggregator {
+        if let (Some(aggregator), Some(real)) = (attributes.rare.aggregator, self.as4_aggregator) {
             if aggregator.asn != AS_TRANS {
                 // An old speaker aggregated after the last new one: what new ones said is out of date.
                 return;
             }
-            if let Some(real) = self.as4_aggregator {
-                attributes.rare.aggregator = Some(real);
-            }
+            attributes.rare.aggregator = Some(real);
         }
         if let Some(real) = &self.as4_path {
             attributes.as_path = merged(&attributes.as_path, &real.without_confederations());

@@ -128,7 +128,7 @@ impl ExtendedCommunity {
     /// The target, if it is one.
     pub const fn route_target(self) -> Option<RouteTarget> {
         match self.0 {
-            [0 | 1 | 2, 2, ..] => Some(RouteTarget(self.0)),
+            [0..=2, 2, ..] => Some(RouteTarget(self.0)),
             _ => None,
         }
     }
@@ -177,9 +177,9 @@ impl ExtendedCommunity {
 
     pub const fn kind(self) -> ExtendedKind {
         match self.0 {
-            [0 | 1 | 2, 2, ..] => ExtendedKind::RouteTarget(RouteTarget(self.0)),
+            [0..=2, 2, ..] => ExtendedKind::RouteTarget(RouteTarget(self.0)),
             // The octets of a site of origin differ from a target's only in the subtype.
-            [0 | 1 | 2, 3, ..] => {
+            [0..=2, 3, ..] => {
                 let mut octets = self.0;
                 octets[1] = 2;
                 ExtendedKind::SiteOfOrigin(RouteTarget(octets))
@@ -304,11 +304,5 @@ impl Ipv6ExtendedCommunity {
     /// The local administrator field.
     pub const fn local(self) -> u16 {
         u16::from_be_bytes([self.0[18], self.0[19]])
-    }
-}
-
-impl std::fmt::Debug for ExtendedCommunity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.kind().fmt(f)
     }
 }

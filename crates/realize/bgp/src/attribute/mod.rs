@@ -18,7 +18,6 @@ pub use extended::{Encapsulation, ExtendedCommunity, ExtendedKind, Ipv6ExtendedC
 pub use next_hop::NextHop;
 pub use pmsi::{Pmsi, TunnelKind};
 pub use rare::{Rare, RareAttributes};
-pub use text::{ParseError, TextKind};
 
 use crate::nlri::RouteTarget;
 use crate::{Asn, RouterId};

@@ -1,61 +1,23 @@
-//! The operator's text form of attributes, both ways: what the CLI prints, the configuration accepts and the API carries.
+//! The text form of attributes.
 
-use super::{AsPath, Community, LargeCommunity, SegmentKind};
+use super::{
+    AsPath, Community, Encapsulation, ExtendedCommunity, ExtendedKind, LargeCommunity, NextHop,
+    SegmentKind, as_path,
+};
 use crate::Asn;
+use crate::nlri::RouteTarget;
+use crate::text::{ParseError, TextKind, hex, serde_as_text, write_hex};
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
-use thiserror::Error;
 
-/// What a text was taken for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextKind {
+serde_as_text!(
     AsPath,
     Community,
     LargeCommunity,
     ExtendedCommunity,
-    RouteTarget,
-    RouteDistinguisher,
-    Mac,
-    Esi,
-    Nlri,
-    NextHop,
-}
-
-impl TextKind {
-    const fn expected(self) -> &'static str {
-        match self {
-            Self::AsPath => "AS path (65001 65002 {65003,65004})",
-            Self::Community => "community (65000:100, or a name like no-export)",
-            Self::LargeCommunity => "large community (65000:1:2)",
-            Self::ExtendedCommunity => {
-                "extended community (target:65000:1, encapsulation:vxlan, 0x030c000000000008)"
-            }
-            Self::RouteTarget => "route target (65000:1, 192.0.2.1:7, 4200000000:1)",
-            Self::RouteDistinguisher => "route distinguisher (65000:1, 192.0.2.1:7, 4200000000:1)",
-            Self::Mac => "MAC address (02:00:00:00:00:01)",
-            Self::Esi => "Ethernet segment identifier (ten octets, 00:11:22:33:44:55:66:77:88:99)",
-            Self::Nlri => "route (203.0.113.0/24, [2]:[0]:[48]:[02:00:00:00:00:01])",
-            Self::NextHop => "next hop (192.0.2.1, 2001:db8::1)",
-        }
-    }
-}
-
-/// A text that is not what it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is no {}", kind.expected())]
-pub struct ParseError {
-    pub kind: TextKind,
-    pub text: String,
-}
-
-impl ParseError {
-    pub(crate) fn new(kind: TextKind, text: &str) -> Self {
-        Self {
-            kind,
-            text: text.chars().take(128).collect(),
-        }
-    }
-}
+    NextHop
+);
 
 impl fmt::Display for AsPath {
     /// Sequences bare, sets in `{}`, confederation sequences in `()`, confederation sets in `[]`.
@@ -138,5 +100,240 @@ impl FromStr for LargeCommunity {
             }),
             _ => Err(ParseError::new(TextKind::LargeCommunity, text)),
         }
+    }
+}
+
+impl FromStr for AsPath {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let error = || ParseError::new(TextKind::AsPath, text);
+        let mut octets = Vec::new();
+        let mut rest = text.trim();
+        while !rest.is_empty() {
+            let (kind, inside, after) = segment(rest).ok_or_else(error)?;
+            let words = inside.split([' ', ',']).filter(|word| !word.is_empty());
+            let asns: Option<Vec<Asn>> = words.map(|word| word.parse().ok()).collect();
+            let asns = asns.filter(|asns| !asns.is_empty() && !asns.contains(&0));
+            for chunk in asns.ok_or_else(error)?.chunks(255) {
+                as_path::push_segment(&mut octets, kind, chunk.iter().copied());
+            }
+            rest = after.trim_start();
+        }
+        Ok(Self::keep(&octets))
+    }
+}
+
+/// The first segment of a text: its kind, what it holds, what follows.
+fn segment(text: &str) -> Option<(SegmentKind, &str, &str)> {
+    let (kind, close) = match text.as_bytes().first()? {
+        b'{' => (SegmentKind::Set, '}'),
+        b'(' => (SegmentKind::ConfedSequence, ')'),
+        b'[' => (SegmentKind::ConfedSet, ']'),
+        _ => {
+            let end = text.find(['{', '(', '[']).unwrap_or(text.len());
+            let (inside, after) = text.split_at(end);
+            return Some((SegmentKind::Sequence, inside, after));
+        }
+    };
+    let (inside, after) = text.get(1..)?.split_once(close)?;
+    Some((kind, inside, after))
+}
+
+impl fmt::Display for NextHop {
+    /// The address, and the link-local one after a space.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address())?;
+        match self.link_local() {
+            Some(address) => write!(f, " {address}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for NextHop {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let error = || ParseError::new(TextKind::NextHop, text);
+        let mut words = text.split_whitespace();
+        let address: IpAddr = words
+            .next()
+            .and_then(|word| word.parse().ok())
+            .ok_or_else(error)?;
+        let second = words.next().map(|word| word.parse().map_err(|_| error()));
+        match (address, second.transpose()?, words.next()) {
+            (address, None, None) => Ok(address.into()),
+            (IpAddr::V6(global), link_local @ Some(_), None) => {
+                Ok(Self::Ipv6 { global, link_local })
+            }
+            _ => Err(error()),
+        }
+    }
+}
+
+impl fmt::Display for Encapsulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = NAMES
+            .iter()
+            .find(|(encapsulation, _)| encapsulation == self);
+        match known {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "{}", self.code()),
+        }
+    }
+}
+
+const NAMES: &[(Encapsulation, &str)] = &[
+    (Encapsulation::Gre, "gre"),
+    (Encapsulation::Vxlan, "vxlan"),
+    (Encapsulation::Nvgre, "nvgre"),
+    (Encapsulation::Mpls, "mpls"),
+    (Encapsulation::MplsOverGre, "mpls-over-gre"),
+    (Encapsulation::VxlanGpe, "vxlan-gpe"),
+    (Encapsulation::MplsOverUdp, "mpls-over-udp"),
+    (Encapsulation::Geneve, "geneve"),
+];
+
+fn encapsulation(text: &str) -> Option<Encapsulation> {
+    let named = NAMES.iter().find(|(_, name)| *name == text);
+    let coded = || Some(Encapsulation::from_code(text.parse().ok()?));
+    named
+        .map(|(encapsulation, _)| *encapsulation)
+        .or_else(coded)
+}
+
+impl fmt::Display for ExtendedCommunity {
+    /// `name:value`, or `0x` and 16 digits for what has no name, or has bits that its name does not say.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
+        if Self::from(kind) != *self {
+            return write_hex(f, &self.0);
+        }
+        match kind {
+            ExtendedKind::RouteTarget(target) => write!(f, "{target}"),
+            ExtendedKind::SiteOfOrigin(RouteTarget(octets)) => {
+                write!(f, "origin:{}", RouteTarget(octets).bare())
+            }
+            ExtendedKind::Color { flags: 0, color } => write!(f, "color:{color}"),
+            ExtendedKind::Encapsulation(one) => write!(f, "encapsulation:{one}"),
+            ExtendedKind::DefaultGateway => f.write_str("default-gateway"),
+            ExtendedKind::LinkBandwidth {
+                transitive,
+                asn,
+                octets_per_second,
+            } if octets_per_second.is_finite() => {
+                let name = if transitive {
+                    "transitive-bandwidth"
+                } else {
+                    "bandwidth"
+                };
+                write!(f, "{name}:{asn}:{octets_per_second}")
+            }
+            ExtendedKind::MacMobility { sticky, sequence } => {
+                write!(f, "mac-mobility:{sequence}{}", flag(sticky, ":sticky"))
+            }
+            ExtendedKind::EsiLabel {
+                single_active,
+                label,
+            } => write!(
+                f,
+                "esi-label:{label}{}",
+                flag(single_active, ":single-active")
+            ),
+            ExtendedKind::EsImport(mac) => write!(f, "es-import:{mac}"),
+            ExtendedKind::RouterMac(mac) => write!(f, "router-mac:{mac}"),
+            ExtendedKind::Layer2 { control, mtu } => write!(f, "layer2:{control}:{mtu}"),
+            ExtendedKind::ETree { leaf, label } => {
+                write!(f, "e-tree:{label}{}", flag(leaf, ":leaf"))
+            }
+            ExtendedKind::MulticastFlags(flags) => write!(f, "multicast-flags:{flags}"),
+            ExtendedKind::Color { .. }
+            | ExtendedKind::LinkBandwidth { .. }
+            | ExtendedKind::DesignatedForwarder(_)
+            | ExtendedKind::Opaque { .. }
+            | ExtendedKind::Other(_) => write_hex(f, &self.0),
+        }
+    }
+}
+
+const fn flag(set: bool, text: &'static str) -> &'static str {
+    if set { text } else { "" }
+}
+
+impl FromStr for ExtendedCommunity {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        extended(text).ok_or_else(|| ParseError::new(TextKind::ExtendedCommunity, text))
+    }
+}
+
+fn extended(text: &str) -> Option<ExtendedCommunity> {
+    if let Some(octets) = hex(text) {
+        return Some(ExtendedCommunity(octets));
+    }
+    if text == "default-gateway" {
+        return Some(ExtendedCommunity::DEFAULT_GATEWAY);
+    }
+    let (name, value) = text.split_once(':')?;
+    let flagged = |name| match value.split_once(':') {
+        None => Some((value.parse().ok()?, false)),
+        Some((value, flag)) if flag == name => Some((value.parse().ok()?, true)),
+        Some(_) => None,
+    };
+    let label = |name| flagged(name).filter(|(label, _)| *label < 1 << 24);
+    let bandwidth = |transitive| {
+        let (asn, rate) = value.split_once(':')?;
+        Some(ExtendedKind::LinkBandwidth {
+            transitive,
+            asn: asn.parse().ok()?,
+            octets_per_second: rate.parse().ok().filter(|rate: &f32| rate.is_finite())?,
+        })
+    };
+    let kind = match name {
+        "target" => ExtendedKind::RouteTarget(value.parse().ok()?),
+        "origin" => ExtendedKind::SiteOfOrigin(value.parse().ok()?),
+        "color" => ExtendedKind::Color {
+            flags: 0,
+            color: value.parse().ok()?,
+        },
+        "encapsulation" => ExtendedKind::Encapsulation(encapsulation(value)?),
+        "bandwidth" => bandwidth(false)?,
+        "transitive-bandwidth" => bandwidth(true)?,
+        "mac-mobility" => {
+            let (sequence, sticky) = flagged("sticky")?;
+            ExtendedKind::MacMobility { sticky, sequence }
+        }
+        "esi-label" => {
+            let (label, single_active) = label("single-active")?;
+            ExtendedKind::EsiLabel {
+                single_active,
+                label,
+            }
+        }
+        "es-import" => ExtendedKind::EsImport(value.parse().ok()?),
+        "router-mac" => ExtendedKind::RouterMac(value.parse().ok()?),
+        "layer2" => {
+            let (control, mtu) = value.split_once(':')?;
+            ExtendedKind::Layer2 {
+                control: control.parse().ok()?,
+                mtu: mtu.parse().ok()?,
+            }
+        }
+        "e-tree" => {
+            let (label, leaf) = label("leaf")?;
+            ExtendedKind::ETree { leaf, label }
+        }
+        "multicast-flags" => ExtendedKind::MulticastFlags(value.parse().ok()?),
+        // A bare target is one, but its number must not be taken for a name.
+        _ => ExtendedKind::RouteTarget(text.parse().ok()?),
+    };
+    Some(kind.into())
+}
+
+impl fmt::Debug for ExtendedCommunity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

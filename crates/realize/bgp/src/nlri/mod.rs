@@ -8,6 +8,7 @@ mod evpn_wire;
 mod label;
 mod route_distinguisher;
 mod route_target;
+mod text;
 
 pub use decode::{NlriError, RouteIter};
 pub use evpn::{Esi, EvpnNlri, Mac};

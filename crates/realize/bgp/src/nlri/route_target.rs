@@ -18,3 +18,20 @@ pub enum RtMembership {
         bits: u8,
     },
 }
+
+impl RtMembership {
+    /// A prefix of `bits` (at most 64) of the target; the bits behind it are cleared.
+    pub const fn target(origin: Asn, target: RouteTarget, bits: u8) -> Self {
+        let bits = if bits > 64 { 64 } else { bits };
+        let mask = match u64::MAX.checked_shl(64 - bits as u32) {
+            Some(mask) => mask,
+            None => 0,
+        };
+        let target = u64::from_be_bytes(target.0) & mask;
+        Self::Target {
+            origin,
+            target: RouteTarget(target.to_be_bytes()),
+            bits,
+        }
+    }
+}

@@ -54,6 +54,22 @@ pub enum PolicyError {
     SetsAndRejects { policy: PolicyName, rule: usize },
 }
 
+impl PolicyError {
+    /// The policy, and its rule counted from 1.
+    pub const fn place(&self) -> (&PolicyName, usize) {
+        match self {
+            Self::UnknownTarget { policy, rule, .. }
+            | Self::Circle { policy, rule, .. }
+            | Self::EmptyList { policy, rule }
+            | Self::EmptyRange { policy, rule, .. }
+            | Self::Wildcard { policy, rule, .. }
+            | Self::PrependCount { policy, rule, .. }
+            | Self::EvpnType { policy, rule, .. }
+            | Self::SetsAndRejects { policy, rule } => (policy, *rule),
+        }
+    }
+}
+
 impl Policies {
     /// Every fault, rules counted from 1.
     pub fn validate(&self) -> Vec<PolicyError> {

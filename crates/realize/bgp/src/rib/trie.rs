@@ -144,7 +144,11 @@ impl Trie {
         let mut twig = self.root?;
         while !twig.is_leaf() {
             let nibble = key.nibble(twig.position);
-            let rank = if twig.has(nibble) { twig.rank(nibble) } else { 0 };
+            let rank = if twig.has(nibble) {
+                twig.rank(nibble)
+            } else {
+                0
+            };
             twig = self.arena.at(twig.index + rank);
         }
         Some(twig.index)
@@ -176,7 +180,14 @@ impl Trie {
         loop {
             let twig = self.twig(place);
             if twig.is_leaf() || twig.position > position {
-                self.split(place, twig, position, near.nibble(position), key.nibble(position), index);
+                self.split(
+                    place,
+                    twig,
+                    position,
+                    near.nibble(position),
+                    key.nibble(position),
+                    index,
+                );
                 return index;
             }
             let nibble = key.nibble(twig.position);
@@ -260,7 +271,11 @@ impl Trie {
     }
 
     /// Indices in key order, from the first key not less than `from`.
-    pub(crate) fn range<K: Nibbles>(&self, from: Option<&K>, key_of: impl Fn(u32) -> K) -> Walk<'_> {
+    pub(crate) fn range<K: Nibbles>(
+        &self,
+        from: Option<&K>,
+        key_of: impl Fn(u32) -> K,
+    ) -> Walk<'_> {
         let mut walk = Walk {
             trie: self,
             stack: Vec::new(),
@@ -357,7 +372,11 @@ mod tests {
 
     fn key() -> impl Strategy<Value = PrefixKey<u32>> {
         (any::<u32>(), 0u8..=32, 0u32..3).prop_map(|(bits, len, spread)| {
-            let bits = if spread == 0 { bits } else { bits & 0xff0f_0000 };
+            let bits = if spread == 0 {
+                bits
+            } else {
+                bits & 0xff0f_0000
+            };
             PrefixKey::new(bits, len)
         })
     }

@@ -1,0 +1,129 @@
+//! Octets of a stranger: whatever they are, decoding ends, within their length, and in bounds.
+
+use super::generate::{contexts, family};
+use bgp::message::{CodecContext, Message, Section, frame, split};
+use bgp::nlri::RouteIter;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+fn context() -> impl Strategy<Value = CodecContext> {
+    any::<[bool; 5]>().prop_map(|[as4, add_path, ebgp, extended_message, next_hop]| {
+        let (_, mut context) = contexts(as4, add_path);
+        context.ebgp = ebgp;
+        context.extended_message = extended_message;
+        if !next_hop {
+            context.extended_next_hop = bgp::FamilySet::EMPTY;
+        }
+        context
+    })
+}
+
+/// Octets that look like an UPDATE often enough to get past its first checks.
+fn update_like() -> impl Strategy<Value = Vec<u8>> {
+    let attribute = (
+        proptest::sample::select(vec![0x40u8, 0x80, 0xc0, 0xe0, 0x90, 0xd0, 0x00]),
+        prop_oneof![0..40u8, any::<u8>()],
+        vec(prop_oneof![0..5u8, any::<u8>()], 0..60),
+        proptest::bool::weighted(0.9),
+    )
+        .prop_map(|(flags, code, value, honest)| {
+            let mut octets = vec![flags, code];
+            let length = value.len() + usize::from(!honest);
+            if flags & 0x10 != 0 {
+                octets.push(0);
+            }
+            octets.push(u8::try_from(length).expect("at most 60"));
+            octets.extend(value);
+            octets
+        });
+    (
+        vec(any::<u8>(), 0..12),
+        vec(attribute, 0..10),
+        vec(any::<u8>(), 0..24),
+    )
+        .prop_map(|(withdrawn, attributes, nlri)| {
+            let attributes = attributes.concat();
+            let mut body = Vec::new();
+            for field in [&withdrawn, &attributes] {
+                let length = u16::try_from(field.len()).expect("small");
+                body.extend_from_slice(&length.to_be_bytes());
+                body.extend_from_slice(field);
+            }
+            body.extend(nlri);
+            body
+        })
+}
+
+fn exercise(body: &[u8], context: &CodecContext) {
+    let Ok(parts) = split(body, context) else {
+        return;
+    };
+    let mut routes = parts.withdrawn().count() + parts.announced().count();
+    routes += parts.mp_reach.map_or(0, |reach| reach.routes().count());
+    routes += parts
+        .mp_unreach
+        .map_or(0, |unreach| unreach.routes().count());
+    assert!(routes <= body.len());
+    for section in [Section::Classic, Section::Multiprotocol] {
+        let decoded = parts.decode_attributes(section, context);
+        for fault in &decoded.faults {
+            assert!(!fault.to_string().is_empty());
+            assert!(fault.bytes.len() <= 256);
+        }
+        let key = parts.key(section);
+        assert!(key.matches(&key.to_bytes()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn updates(body in update_like(), context in context()) {
+        exercise(&body, &context);
+    }
+
+    #[test]
+    fn noise(body in vec(any::<u8>(), 0..200), context in context()) {
+        exercise(&body, &context);
+    }
+
+    #[test]
+    fn streams(bytes in vec(any::<u8>(), 0..80), kind in 1..=6u8, honest in any::<bool>()) {
+        let mut message = vec![0xff; 16];
+        let length = u16::try_from(19 + bytes.len()).expect("small") + u16::from(!honest);
+        message.extend_from_slice(&length.to_be_bytes());
+        message.push(kind);
+        message.extend(bytes);
+        if let Ok(Some(frame)) = frame(&message, 4096) {
+            prop_assert_eq!(frame.bytes, &message[..usize::from(length)]);
+            match Message::decode(frame) {
+                Ok(Message::Notification(notification)) => {
+                    prop_assert!(!notification.to_string().is_empty());
+                }
+                Ok(Message::Open(open)) => {
+                    let mut again = Vec::new();
+                    open.encode(&mut again);
+                    prop_assert!(again.len() <= 4096);
+                }
+                Ok(_) => {}
+                Err(notification) => prop_assert!(notification.code.code <= 7),
+            }
+        }
+    }
+
+    #[test]
+    fn routes(family in family(), add_path in any::<bool>(), field in vec(any::<u8>(), 0..120)) {
+        let mut routes = RouteIter::new(family, add_path, &field);
+        let count = routes.by_ref().count();
+        prop_assert!(count + routes.skipped() as usize <= field.len());
+        prop_assert!(routes.rest().is_empty());
+        // What was read encodes again to what can be read.
+        for route in RouteIter::new(family, add_path, &field).flatten() {
+            let mut again = Vec::new();
+            route.encode(add_path, false, &mut again);
+            let back: Vec<_> = RouteIter::new(family, add_path, &again).collect();
+            prop_assert_eq!(back, vec![Ok(route)]);
+        }
+    }
+}
