@@ -22,17 +22,48 @@ const PEERS: u8 = 7;
 #[derive(Debug, Clone)]
 enum Step {
     Up(u8),
-    Down { peer: u8, keep: bool },
-    Announce { peer: u8, family: u8, route: u8, shape: Shape },
-    Withdraw { peer: u8, family: u8, route: u8 },
-    EndOfRib { peer: u8 },
-    LongLived { peer: u8 },
-    Refresh { peer: u8, family: u8, enhanced: bool },
-    Policies { variant: u8 },
-    Peer { peer: u8, import: u8, export: u8 },
-    NextHop { peer: u8, reachable: bool },
+    Down {
+        peer: u8,
+        keep: bool,
+    },
+    Announce {
+        peer: u8,
+        family: u8,
+        route: u8,
+        shape: Shape,
+    },
+    Withdraw {
+        peer: u8,
+        family: u8,
+        route: u8,
+    },
+    EndOfRib {
+        peer: u8,
+    },
+    LongLived {
+        peer: u8,
+    },
+    Refresh {
+        peer: u8,
+        family: u8,
+        enhanced: bool,
+    },
+    Policies {
+        variant: u8,
+    },
+    Peer {
+        peer: u8,
+        import: u8,
+        export: u8,
+    },
+    NextHop {
+        peer: u8,
+        reachable: bool,
+    },
     Flush,
-    Send { peer: u8 },
+    Send {
+        peer: u8,
+    },
     Quiet,
 }
 
@@ -47,16 +78,24 @@ struct Shape {
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
-    (0u8..3, prop::option::of(0u8..3), any::<bool>(), 0u8..6, 0u8..8, any::<bool>()).prop_map(
-        |(length, med, origin, community, targets, local_pref)| Shape {
-            length,
-            med,
-            origin,
-            community,
-            targets,
-            local_pref,
-        },
+    (
+        0u8..3,
+        prop::option::of(0u8..3),
+        any::<bool>(),
+        0u8..6,
+        0u8..8,
+        any::<bool>(),
     )
+        .prop_map(
+            |(length, med, origin, community, targets, local_pref)| Shape {
+                length,
+                med,
+                origin,
+                community,
+                targets,
+                local_pref,
+            },
+        )
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -80,29 +119,35 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn policies(variant: u8) -> Policies {
     let text = match variant {
-        0 => r#"
+        0 => {
+            r#"
             [few]
             default = "accept"
             rules = [{ match = [{ prefix = ["10.1.0.0/16", "10.2.0.0/16"] }], then = "reject" }]
             [tag]
             default = "accept"
             rules = [{ match = [{ community = ["65000:1"] }], set = [{ add-communities = ["65000:77"] }, { med = 9 }], then = "accept" }]
-        "#,
-        1 => r#"
+        "#
+        }
+        1 => {
+            r#"
             [few]
             default = "accept"
             rules = [{ match = [{ prefix = ["10.2.0.0/16"] }], set = [{ local-pref = 300 }], then = "accept" }]
             [tag]
             default = "accept"
             rules = [{ match = [{ community = ["65000:1"] }], then = "reject" }]
-        "#,
-        _ => r#"
+        "#
+        }
+        _ => {
+            r#"
             [few]
             default = "accept"
             [tag]
             default = "accept"
             rules = [{ set = [{ prepend = { count = 2 } }], then = "next" }]
-        "#,
+        "#
+        }
     };
     let policies: Policies = toml::from_str(text).expect("policies can be read");
     assert_eq!(policies.validate(), []);
@@ -172,7 +217,11 @@ impl World {
     }
 
     fn up(&mut self, peer: u8) {
-        let state = self.model.peers.get_mut(&id(peer)).expect("a peer of the lab");
+        let state = self
+            .model
+            .peers
+            .get_mut(&id(peer))
+            .expect("a peer of the lab");
         if state.up {
             return;
         }
@@ -185,13 +234,21 @@ impl World {
     }
 
     fn down(&mut self, peer: u8, keep: bool) {
-        let state = self.model.peers.get_mut(&id(peer)).expect("a peer of the lab");
+        let state = self
+            .model
+            .peers
+            .get_mut(&id(peer))
+            .expect("a peer of the lab");
         if !state.up {
             return;
         }
         state.up = false;
         state.complete = false;
-        let kept = if keep { state.info.families } else { FamilySet::EMPTY };
+        let kept = if keep {
+            state.info.families
+        } else {
+            FamilySet::EMPTY
+        };
         state.announced.retain(|_, path| {
             let was = path.stale;
             if was == Stale::No {
@@ -205,7 +262,11 @@ impl World {
 
     fn announce(&mut self, peer: u8, family: u8, number: u8, shape: Shape) {
         let family = FAMILIES[usize::from(family)];
-        let state = self.model.peers.get_mut(&id(peer)).expect("a peer of the lab");
+        let state = self
+            .model
+            .peers
+            .get_mut(&id(peer))
+            .expect("a peer of the lab");
         if !state.up || !state.info.families.contains(family) {
             return;
         }
@@ -247,12 +308,25 @@ impl World {
         match *step {
             Step::Up(peer) => self.up(peer),
             Step::Down { peer, keep } => self.down(peer, keep),
-            Step::Announce { peer, family, route, shape } => {
+            Step::Announce {
+                peer,
+                family,
+                route,
+                shape,
+            } => {
                 self.announce(peer, family, route, shape);
             }
-            Step::Withdraw { peer, family, route: number } => {
+            Step::Withdraw {
+                peer,
+                family,
+                route: number,
+            } => {
                 let family = FAMILIES[usize::from(family)];
-                let state = self.model.peers.get_mut(&id(peer)).expect("a peer of the lab");
+                let state = self
+                    .model
+                    .peers
+                    .get_mut(&id(peer))
+                    .expect("a peer of the lab");
                 if state.up && state.info.families.contains(family) {
                     let route = route(family, number);
                     withdraw(&mut self.rib, id(peer), &state.info, &route);
@@ -260,7 +334,11 @@ impl World {
                 }
             }
             Step::EndOfRib { peer } => {
-                let state = self.model.peers.get_mut(&id(peer)).expect("a peer of the lab");
+                let state = self
+                    .model
+                    .peers
+                    .get_mut(&id(peer))
+                    .expect("a peer of the lab");
                 if state.up {
                     state.announced.retain(|_, path| path.stale == Stale::No);
                     state.complete = true;
@@ -270,18 +348,31 @@ impl World {
                 }
             }
             Step::LongLived { peer } => self.long_lived(peer),
-            Step::Refresh { peer, family, enhanced } => {
+            Step::Refresh {
+                peer,
+                family,
+                enhanced,
+            } => {
                 let family = FAMILIES[usize::from(family)];
-                self.rib.refresh(id(peer), family, RefreshKind::Request, enhanced);
+                self.rib
+                    .refresh(id(peer), family, RefreshKind::Request, enhanced);
             }
             Step::Policies { variant } => {
                 self.model.policies = policies(variant);
                 self.rib.configure(RibChange::Policies(policies(variant)));
             }
-            Step::Peer { peer, import, export } => self.change_peer(peer, import, export),
+            Step::Peer {
+                peer,
+                import,
+                export,
+            } => self.change_peer(peer, import, export),
             Step::NextHop { peer, reachable } => {
                 let hop = self.model.peers[&id(peer)].info.address;
-                let reach = if reachable { Reach::Metric(0) } else { Reach::Unreachable };
+                let reach = if reachable {
+                    Reach::Metric(0)
+                } else {
+                    Reach::Unreachable
+                };
                 self.rib.configure(RibChange::NextHop(hop, reach));
                 if reachable {
                     self.model.unreachable.remove(&hop);
@@ -304,7 +395,11 @@ impl World {
     }
 
     fn long_lived(&mut self, peer: u8) {
-        let state = self.model.peers.get_mut(&id(peer)).expect("a peer of the lab");
+        let state = self
+            .model
+            .peers
+            .get_mut(&id(peer))
+            .expect("a peer of the lab");
         state.announced.retain(|_, path| {
             let stale = path.stale == Stale::Restarting;
             if stale {
@@ -318,7 +413,11 @@ impl World {
     }
 
     fn change_peer(&mut self, peer: u8, import: u8, export: u8) {
-        let state = self.model.peers.get_mut(&id(peer)).expect("a peer of the lab");
+        let state = self
+            .model
+            .peers
+            .get_mut(&id(peer))
+            .expect("a peer of the lab");
         let name = |number| match number {
             1 => named("few"),
             2 => named("tag"),
@@ -339,7 +438,11 @@ impl World {
             if info.add_path_send.is_empty() {
                 assert_eq!(receiver.known, expected, "what {peer:?} knows");
             } else {
-                assert_eq!(paths(&receiver.known), paths(&expected), "what {peer:?} knows");
+                assert_eq!(
+                    paths(&receiver.known),
+                    paths(&expected),
+                    "what {peer:?} knows"
+                );
             }
             assert!(!self.rib.unsent(*peer));
             self.check_counts(*peer, receiver);
@@ -351,16 +454,38 @@ impl World {
     fn check_counts(&self, peer: PeerId, receiver: &Receiver) {
         for family in FAMILIES {
             let announced = &self.model.peers[&peer].announced;
-            let received = announced.keys().filter(|nlri| nlri.family() == family).count();
+            let received = announced
+                .keys()
+                .filter(|nlri| nlri.family() == family)
+                .count();
             let counts = self.rib.counts(peer, family);
-            assert_eq!(counts.received as usize, received, "received of {peer:?} {family}");
+            assert_eq!(
+                counts.received as usize, received,
+                "received of {peer:?} {family}"
+            );
             if self.model.peers[&peer].info.add_path_send.is_empty() {
-                let known = receiver.known.keys().filter(|(nlri, _)| nlri.family() == family);
-                assert_eq!(counts.advertised as usize, known.count(), "sent to {peer:?} {family}");
+                let known = receiver
+                    .known
+                    .keys()
+                    .filter(|(nlri, _)| nlri.family() == family);
+                assert_eq!(
+                    counts.advertised as usize,
+                    known.count(),
+                    "sent to {peer:?} {family}"
+                );
             }
-            let shown = self.rib.advertised(peer, family, Select::All, None, 1000, |_| true);
-            let known = receiver.known.keys().filter(|(nlri, _)| nlri.family() == family);
-            assert_eq!(shown.items.len(), known.count(), "Adj-RIB-Out of {peer:?} {family}");
+            let shown = self
+                .rib
+                .advertised(peer, family, Select::All, None, 1000, |_| true);
+            let known = receiver
+                .known
+                .keys()
+                .filter(|(nlri, _)| nlri.family() == family);
+            assert_eq!(
+                shown.items.len(),
+                known.count(),
+                "Adj-RIB-Out of {peer:?} {family}"
+            );
             for sent in shown.items {
                 let known = &receiver.known[&(sent.nlri, sent.path_id)];
                 assert_eq!(*sent.attributes, known.0);
@@ -440,7 +565,7 @@ fn paths(known: &Known) -> BTreeMap<bgp::nlri::Nlri, Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn after_quiet_everyone_knows_what_the_model_says(

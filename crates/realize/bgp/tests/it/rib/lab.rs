@@ -4,7 +4,9 @@ use bgp::attribute::{AsPath, Attributes, Community, ExtendedCommunity, NextHop, 
 use bgp::message::{
     CodecContext, EncodeContext, EncodedAttributes, Section, UpdateBuilder, UpdateParts, split,
 };
-use bgp::nlri::{Label, Nlri, PathId, Payload, Route, RouteDistinguisher, RouteTarget, RtMembership};
+use bgp::nlri::{
+    Label, Nlri, PathId, Payload, Route, RouteDistinguisher, RouteTarget, RtMembership,
+};
 use bgp::policy::PolicyName;
 use bgp::rib::{AddPathSend, NextHopMode, PeerInfo, PeerKind, RemovePrivate, Rib};
 use bgp::{Family, FamilySet, PeerId};
@@ -84,7 +86,10 @@ pub(crate) fn target(number: u8) -> RouteTarget {
 pub(crate) fn route(family: Family, number: u8) -> Route {
     let net = |text: String| text.parse().expect("a prefix");
     let (nlri, payload) = match family {
-        Family::Ipv4Unicast => (Nlri::Ipv4(net(format!("10.{number}.0.0/16"))), Payload::None),
+        Family::Ipv4Unicast => (
+            Nlri::Ipv4(net(format!("10.{number}.0.0/16"))),
+            Payload::None,
+        ),
         Family::Vpnv4 => (
             Nlri::Vpnv4(
                 RouteDistinguisher([0, 0, 0xfd, 0xe8, 0, 0, 0, 1]),
@@ -140,7 +145,13 @@ fn body(message: &[u8]) -> &[u8] {
     &message[19..]
 }
 
-pub(crate) fn announce(rib: &mut Rib, peer: PeerId, info: &PeerInfo, route: &Route, set: &Attributes) {
+pub(crate) fn announce(
+    rib: &mut Rib,
+    peer: PeerId,
+    info: &PeerInfo,
+    route: &Route,
+    set: &Attributes,
+) {
     let context = EncodeContext::default();
     let encoded = EncodedAttributes::new(set, &context);
     let mut out = Vec::new();

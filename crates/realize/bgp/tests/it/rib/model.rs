@@ -221,7 +221,11 @@ impl Model {
             return true;
         }
         let asked = self.targets(peer);
-        peer.complete && path.attributes.route_targets().any(|target| asked.contains(&target))
+        peer.complete
+            && path
+                .attributes
+                .route_targets()
+                .any(|target| asked.contains(&target))
     }
 
     pub(crate) fn nlri(&self) -> BTreeSet<Nlri> {
