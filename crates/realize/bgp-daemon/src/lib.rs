@@ -21,6 +21,7 @@ mod lock;
 mod metrics;
 mod net;
 mod observe;
+mod restart;
 
 pub use daemon::{Daemon, Settings, check};
 pub use error::Error;

@@ -216,7 +216,12 @@ fn global(diff: &mut ConfigDiff, old: &Global, new: &Global) {
         (&old.best_path, &new.best_path),
         Cost::PolicyRun,
     );
-    diff.compare(&part, "on-stop", (&old.on_stop, &new.on_stop), Cost::Nothing);
+    diff.compare(
+        &part,
+        "on-stop",
+        (&old.on_stop, &new.on_stop),
+        Cost::Nothing,
+    );
     let tables = (&(old.shards, old.backlog), &(new.shards, new.backlog));
     let built = Cost::Reset("tables are built with them");
     diff.compare(&part, "shards and backlog", tables, built);
