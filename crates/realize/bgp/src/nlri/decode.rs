@@ -149,7 +149,8 @@ pub(crate) fn check(family: Family, add_path: bool, bytes: &[u8]) -> Result<u32,
 
 type Prefixed<T> = (Label, RouteDistinguisher, T);
 
-/// The prefix of an address of `N` octets after `before` bits of label (24) and RD (64).
+/// A prefix of an address of `N` octets, after `before` bits of label (24) and RD (64); what is behind its length is noise.
+#[inline]
 fn prefix<const N: usize>(
     reader: &mut Reader<'_>,
     before: u8,
@@ -171,14 +172,20 @@ fn prefix<const N: usize>(
         Some((Label::from_field(label), RouteDistinguisher(rd)))
     };
     let (label, rd) = head().ok_or(truncated)?;
+    let behind = reader.rest();
     let octets = reader
         .take(usize::from(length).div_ceil(8))
         .ok_or(truncated)?;
-    let mut address = [0; N];
-    address[..octets.len()].copy_from_slice(octets);
+    // Read whole where the field goes on: the caller clears what is not of the prefix. A copy of a fixed size is a move.
+    let address = behind.first_chunk().copied().unwrap_or_else(|| {
+        let mut address = [0; N];
+        address[..octets.len()].copy_from_slice(octets);
+        address
+    });
     Ok((label, rd, (address, length)))
 }
 
+#[inline]
 fn ipv4(
     reader: &mut Reader<'_>,
     before: u8,
@@ -188,6 +195,7 @@ fn ipv4(
     Ok((label, rd, ipv4_net(address, length)))
 }
 
+#[inline]
 fn ipv6(
     reader: &mut Reader<'_>,
     before: u8,
@@ -199,11 +207,14 @@ fn ipv6(
 
 /// Host bits are cleared (RFC 4271 4.3: their value is irrelevant). The length is at most 32.
 pub(super) fn ipv4_net(address: [u8; 4], length: u8) -> Ipv4Net {
-    Ipv4Net::new_assert(address.into(), length).trunc()
+    let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+    Ipv4Net::new_assert((u32::from_be_bytes(address) & mask).into(), length)
 }
 
+/// The same; the length is at most 128.
 pub(super) fn ipv6_net(address: [u8; 16], length: u8) -> Ipv6Net {
-    Ipv6Net::new_assert(address.into(), length).trunc()
+    let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+    Ipv6Net::new_assert((u128::from_be_bytes(address) & mask).into(), length)
 }
 
 fn route_target(reader: &mut Reader<'_>) -> Result<RtMembership, NlriError> {

@@ -1,6 +1,6 @@
 //! NLRI to the wire.
 
-use super::{Label, Nlri, Payload, Route, RtMembership, evpn_wire};
+use super::{Label, Nlri, Payload, Route, RouteDistinguisher, RtMembership, evpn_wire};
 use ipnet::{Ipv4Net, Ipv6Net};
 
 /// Appends a route. `withdraw`: label fields of IP prefixes say what RFC 8277 2.4 asks for, whatever the payload has.
@@ -13,12 +13,12 @@ pub(crate) fn encode(route: &Route, add_path: bool, withdraw: bool, out: &mut Ve
         _ => Label::WITHDRAWN,
     };
     match &route.nlri {
-        Nlri::Ipv4(net) => ipv4(&[], &[], *net, out),
-        Nlri::Ipv6(net) => ipv6(&[], &[], *net, out),
-        Nlri::LabeledIpv4(net) => ipv4(&octets(label()), &[], *net, out),
-        Nlri::LabeledIpv6(net) => ipv6(&octets(label()), &[], *net, out),
-        Nlri::Vpnv4(rd, net) => ipv4(&octets(label()), &rd.0, *net, out),
-        Nlri::Vpnv6(rd, net) => ipv6(&octets(label()), &rd.0, *net, out),
+        Nlri::Ipv4(net) => ipv4([], *net, out),
+        Nlri::Ipv6(net) => ipv6([], *net, out),
+        Nlri::LabeledIpv4(net) => ipv4(octets(label()), *net, out),
+        Nlri::LabeledIpv6(net) => ipv6(octets(label()), *net, out),
+        Nlri::Vpnv4(rd, net) => ipv4(distinguished(label(), *rd), *net, out),
+        Nlri::Vpnv6(rd, net) => ipv6(distinguished(label(), *rd), *net, out),
         Nlri::Evpn(nlri) => {
             let payload = match route.payload {
                 Payload::Evpn(payload) => payload,
@@ -45,19 +45,32 @@ fn octets(label: Label) -> [u8; 3] {
     [a, b, c]
 }
 
-fn ipv4(label: &[u8], rd: &[u8], net: Ipv4Net, out: &mut Vec<u8>) {
-    prefix(label, rd, &net.addr().octets(), net.prefix_len(), out);
+fn distinguished(label: Label, rd: RouteDistinguisher) -> [u8; 11] {
+    let mut head = [0; 11];
+    head[..3].copy_from_slice(&octets(label));
+    head[3..].copy_from_slice(&rd.0);
+    head
 }
 
-fn ipv6(label: &[u8], rd: &[u8], net: Ipv6Net, out: &mut Vec<u8>) {
-    prefix(label, rd, &net.addr().octets(), net.prefix_len(), out);
+fn ipv4<const HEAD: usize>(head: [u8; HEAD], net: Ipv4Net, out: &mut Vec<u8>) {
+    prefix(head, net.addr().octets(), net.prefix_len(), out);
+}
+
+fn ipv6<const HEAD: usize>(head: [u8; HEAD], net: Ipv6Net, out: &mut Vec<u8>) {
+    prefix(head, net.addr().octets(), net.prefix_len(), out);
 }
 
 #[inline]
-fn prefix(label: &[u8], rd: &[u8], address: &[u8], length: u8, out: &mut Vec<u8>) {
+fn prefix<const HEAD: usize, const ADDRESS: usize>(
+    head: [u8; HEAD],
+    address: [u8; ADDRESS],
+    length: u8,
+    out: &mut Vec<u8>,
+) {
     // At most 24 + 64 + 128 bits.
-    out.push(8 * (label.len() + rd.len()) as u8 + length);
-    out.extend_from_slice(label);
-    out.extend_from_slice(rd);
-    out.extend_from_slice(&address[..usize::from(length).div_ceil(8)]);
+    out.push(8 * HEAD as u8 + length);
+    out.extend_from_slice(&head);
+    // Copied whole and cut: a copy of a fixed size is a move, one of a variable size is a call.
+    out.extend_from_slice(&address);
+    out.truncate(out.len() + usize::from(length).div_ceil(8) - ADDRESS);
 }

@@ -40,7 +40,7 @@ fn back(open: &Open) -> Open {
     }
 }
 
-fn every_capability() -> Vec<Capability> {
+pub(crate) fn every_capability() -> Vec<Capability> {
     let vpn = AfiSafi::from(Family::Vpnv4);
     vec![
         Capability::Multiprotocol(Family::Evpn.into()),

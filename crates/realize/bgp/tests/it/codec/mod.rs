@@ -4,6 +4,7 @@ mod arbitrary;
 mod generate;
 mod golden;
 mod messages;
+mod netgauze;
 mod rfc7606;
 mod round_trip;
 mod text;
