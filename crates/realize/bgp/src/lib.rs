@@ -13,9 +13,11 @@
 
 pub mod attribute;
 pub mod bfd;
+pub mod bmp;
 pub mod config;
 pub mod family;
 pub mod message;
+pub mod mrt;
 pub mod nlri;
 pub mod policy;
 pub mod rib;
