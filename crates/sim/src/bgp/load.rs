@@ -28,8 +28,12 @@ pub struct Plan {
     pub asn: u32,
     pub router_id: Ipv4Addr,
     pub families: Vec<Family>,
+    /// Capabilities beside the usual ones, as they are in an OPEN.
+    pub capabilities: Vec<u8>,
     /// The routes to count.
     pub kind: Kind,
+    /// Keeps every message but KEEPALIVEs for [`Session::recorded`].
+    pub record: bool,
 }
 
 /// Where a session stands.
@@ -55,6 +59,7 @@ pub struct Session {
     have: Vec<u64>,
     count: usize,
     updates: u64,
+    recorded: Vec<(u8, Vec<u8>)>,
 }
 
 impl Session {
@@ -70,6 +75,11 @@ impl Session {
     /// UPDATE messages received.
     pub fn updates(&self) -> u64 {
         self.updates
+    }
+
+    /// Type and body of each message received, if the plan says so.
+    pub fn recorded(&self) -> &[(u8, Vec<u8>)] {
+        &self.recorded
     }
 
     /// True while bytes wait to be written.
@@ -109,6 +119,9 @@ impl Session {
     }
 
     fn message(&mut self, kind: u8, body: &[u8]) -> Result<()> {
+        if self.plan.record && kind != KEEPALIVE {
+            self.recorded.push((kind, body.to_vec()));
+        }
         match kind {
             OPEN => {
                 self.out.push_back((messages::keepalive().into(), 0));
@@ -185,6 +198,7 @@ impl Load {
             have: vec![0; SLOTS as usize / 64],
             count: 0,
             updates: 0,
+            recorded: Vec::new(),
         }));
         loop {
             self.connect_closed(namespace, first)?;
@@ -225,7 +239,7 @@ impl Load {
             self.epoll.add(&stream, event)?;
             let session = &mut self.sessions[number];
             let plan = &session.plan;
-            let open = messages::open(plan.asn, plan.router_id, &plan.families);
+            let open = messages::open(plan.asn, plan.router_id, &plan.families, &plan.capabilities);
             session.out.push_back((open.into(), 0));
             session.stream = Some(stream);
             session.wants_out = false;
@@ -245,6 +259,12 @@ impl Load {
     pub fn stall(&mut self, session: usize) -> Result<()> {
         self.sessions[session].stalled = true;
         self.interest(session)
+    }
+
+    /// Closes a session without a word, as a crash would.
+    pub fn close(&mut self, session: usize) {
+        self.sessions[session].close();
+        self.sessions[session].stalled = true;
     }
 
     /// Forgets what the sessions have received.

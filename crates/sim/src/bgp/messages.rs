@@ -38,8 +38,8 @@ pub fn keepalive() -> Vec<u8> {
 }
 
 /// An OPEN with 4-octet AS, route refresh, the families, and graceful restart as a helper, for which peers mark the end
-/// of their table.
-pub fn open(asn: u32, router_id: Ipv4Addr, families: &[Family]) -> Vec<u8> {
+/// of their table; then the `further` capabilities.
+pub fn open(asn: u32, router_id: Ipv4Addr, families: &[Family], further: &[u8]) -> Vec<u8> {
     let mut capabilities = Vec::new();
     for family in families {
         let (afi, safi) = family.codes();
@@ -51,6 +51,7 @@ pub fn open(asn: u32, router_id: Ipv4Addr, families: &[Family]) -> Vec<u8> {
     capabilities.extend([64, 2, 0, 120]);
     capabilities.extend([65, 4]);
     capabilities.extend(asn.to_be_bytes());
+    capabilities.extend(further);
     open_with(asn, router_id, &capabilities)
 }
 
@@ -121,17 +122,28 @@ pub fn mp_unreach(family: Family, nlri: &[u8]) -> Vec<u8> {
 
 /// A route-target membership for each target `asn:number` (RFC 4684 4).
 pub fn memberships(asn: u32, next_hop: Ipv4Addr, targets: &[(u16, u32)]) -> Vec<u8> {
+    let nlri = membership_nlri(asn, targets);
+    let mut attributes = mp_reach(Family::RouteTarget, &next_hop.octets(), &nlri);
+    attributes.extend(attribute(WELL_KNOWN, 1, &[0]));
+    attributes.extend(attribute(WELL_KNOWN, 2, &[]));
+    attributes.extend(attribute(WELL_KNOWN, 5, &100_u32.to_be_bytes()));
+    update(&[], &attributes, &[])
+}
+
+/// Takes memberships back.
+pub fn no_memberships(asn: u32, targets: &[(u16, u32)]) -> Vec<u8> {
+    let nlri = membership_nlri(asn, targets);
+    update(&[], &mp_unreach(Family::RouteTarget, &nlri), &[])
+}
+
+fn membership_nlri(asn: u32, targets: &[(u16, u32)]) -> Vec<u8> {
     let mut nlri = Vec::new();
     for target in targets {
         nlri.push(96);
         nlri.extend(asn.to_be_bytes());
         nlri.extend(route_target(*target));
     }
-    let mut attributes = mp_reach(Family::RouteTarget, &next_hop.octets(), &nlri);
-    attributes.extend(attribute(WELL_KNOWN, 1, &[0]));
-    attributes.extend(attribute(WELL_KNOWN, 2, &[]));
-    attributes.extend(attribute(WELL_KNOWN, 5, &100_u32.to_be_bytes()));
-    update(&[], &attributes, &[])
+    nlri
 }
 
 /// A route target as an extended community (RFC 4360 4).

@@ -238,12 +238,12 @@ impl<'a> UpdateParts<'a> {
     }
 
     /// Routes of the Withdrawn Routes field: IPv4 unicast.
-    pub fn withdrawn(&self) -> impl Iterator<Item = Route> + 'a {
+    pub fn withdrawn(&self) -> impl Iterator<Item = Route> + Clone + 'a {
         routes(Family::Ipv4Unicast, self.add_path, self.withdrawn)
     }
 
     /// Routes of the NLRI field: IPv4 unicast.
-    pub fn announced(&self) -> impl Iterator<Item = Route> + 'a {
+    pub fn announced(&self) -> impl Iterator<Item = Route> + Clone + 'a {
         routes(Family::Ipv4Unicast, self.add_path, self.nlri)
     }
 
@@ -293,19 +293,19 @@ impl<'a> UpdateParts<'a> {
 }
 
 impl<'a> MpReach<'a> {
-    pub fn routes(&self) -> impl Iterator<Item = Route> + use<'a> {
+    pub fn routes(&self) -> impl Iterator<Item = Route> + Clone + use<'a> {
         routes(self.family, self.add_path, self.nlri)
     }
 }
 
 impl<'a> MpUnreach<'a> {
-    pub fn routes(&self) -> impl Iterator<Item = Route> + use<'a> {
+    pub fn routes(&self) -> impl Iterator<Item = Route> + Clone + use<'a> {
         routes(self.family, self.add_path, self.nlri)
     }
 }
 
 /// Routes of a field that was checked.
-fn routes(family: Family, add_path: bool, field: &[u8]) -> impl Iterator<Item = Route> {
+fn routes(family: Family, add_path: bool, field: &[u8]) -> impl Iterator<Item = Route> + Clone {
     RouteIter::new(family, add_path, field).map_while(Result::ok)
 }
 

@@ -69,6 +69,20 @@ impl EvpnNlri {
         }
     }
 
+    /// The same route under another RD.
+    #[must_use]
+    pub const fn with_rd(mut self, new: RouteDistinguisher) -> Self {
+        match &mut self {
+            Self::AutoDiscovery { rd, .. }
+            | Self::MacIp { rd, .. }
+            | Self::InclusiveMulticast { rd, .. }
+            | Self::EthernetSegment { rd, .. }
+            | Self::IpPrefix { rd, .. }
+            | Self::SelectiveMulticast { rd, .. } => *rd = new,
+        }
+        self
+    }
+
     pub const fn rd(&self) -> RouteDistinguisher {
         match *self {
             Self::AutoDiscovery { rd, .. }

@@ -37,8 +37,26 @@ pub struct Outcome<'a> {
     pub attributes: Cow<'a, Attributes>,
     /// Set by a rule, else 0.
     pub weight: u16,
+    /// A rule set MED; on export it is sent whatever the default would be.
+    pub med_set: bool,
+    /// A rule set the next hop; likewise.
+    pub next_hop_set: bool,
     /// The rules that acted, as (policy, rule counted from 1), in order: what `explain` shows.
     pub trace: Vec<(PolicyName, usize)>,
+}
+
+impl<'a> Outcome<'a> {
+    /// Accepted as it is.
+    pub const fn unchanged(attributes: &'a Attributes) -> Self {
+        Self {
+            verdict: Verdict::Accept,
+            attributes: Cow::Borrowed(attributes),
+            weight: 0,
+            med_set: false,
+            next_hop_set: false,
+            trace: Vec::new(),
+        }
+    }
 }
 
 impl Policies {
@@ -48,9 +66,7 @@ impl Policies {
             subject: *subject,
             outcome: Outcome {
                 verdict: Verdict::Reject,
-                attributes: Cow::Borrowed(subject.attributes),
-                weight: 0,
-                trace: Vec::new(),
+                ..Outcome::unchanged(subject.attributes)
             },
         };
         let mut next = Some(name.clone());
@@ -208,6 +224,8 @@ impl Run<'_> {
 
     fn act(&mut self, action: &Action) {
         let own = self.subject.own_as;
+        self.outcome.med_set |= matches!(action, Action::Med(_) | Action::ClearMed);
+        self.outcome.next_hop_set |= matches!(action, Action::NextHop(_));
         if let Action::Weight(weight) = action {
             self.outcome.weight = *weight;
             return;

@@ -195,10 +195,10 @@ pub(crate) fn equal_cost(
 ///
 /// MED is no total order across neighbour ASes. With `deterministic_med` each place is filled by comparing the best of
 /// each neighbour AS; without it, by comparing in order of arrival, newest first, as it was done of old.
-pub(crate) fn rank<T>(
+pub(crate) fn rank<'c, T>(
     paths: &mut [T],
     options: &BestPathOptions,
-    candidate: impl for<'p> Fn(&'p T) -> Candidate<'p>,
+    candidate: impl Fn(&T) -> Candidate<'c>,
 ) {
     const THOROUGH: usize = 32;
     if !options.deterministic_med || options.always_compare_med {
@@ -221,10 +221,10 @@ pub(crate) fn rank<T>(
     }
 }
 
-fn choose<T>(
+fn choose<'c, T>(
     paths: &[T],
     options: &BestPathOptions,
-    candidate: &impl for<'p> Fn(&'p T) -> Candidate<'p>,
+    candidate: &impl Fn(&T) -> Candidate<'c>,
 ) -> usize {
     let better = |a: usize, b: usize, med: bool| {
         compare_with(&candidate(&paths[a]), &candidate(&paths[b]), options, med)

@@ -4,6 +4,7 @@
 
 use super::slab::Slab;
 use crate::attribute::{Attributes, Community, ExtendedCommunity, Origin};
+use crate::message::{AttributeKey, CodecContext};
 use crate::{Asn, RouterId};
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -157,6 +158,8 @@ pub(crate) struct AttributeSets {
 #[derive(Debug)]
 struct Recent {
     octets: Box<[u8]>,
+    /// The same octets mean something else to a session that negotiated something else.
+    codec: CodecContext,
     set: SetId,
     generation: u32,
 }
@@ -252,11 +255,11 @@ impl AttributeSets {
         self.sets[id.0].generation
     }
 
-    /// The set that `octets` were decoded to lately; the caller holds one reference to it.
-    pub(crate) fn recall(&mut self, octets: &[u8]) -> Option<SetId> {
-        let place = self.place(octets);
+    /// The set that an UPDATE with the same octets was decoded to lately; the caller holds one reference to it.
+    pub(crate) fn recall(&mut self, key: &AttributeKey<'_>, codec: &CodecContext) -> Option<SetId> {
+        let place = self.place(key);
         let recent = self.recent[place].as_ref()?;
-        if *recent.octets != *octets {
+        if recent.codec != *codec || !key.matches(&recent.octets) {
             return None;
         }
         let id = recent.set;
@@ -268,21 +271,23 @@ impl AttributeSets {
         Some(id)
     }
 
-    pub(crate) fn remember(&mut self, octets: &[u8], set: SetId) {
+    pub(crate) fn remember(&mut self, key: &AttributeKey<'_>, codec: &CodecContext, set: SetId) {
         /// Longer ones are rare, and would make the cache large.
         const LONGEST: usize = 512;
+        let octets = key.to_bytes();
         if octets.len() > LONGEST {
             return;
         }
-        let place = self.place(octets);
+        let place = self.place(key);
         self.recent[place] = Some(Recent {
-            octets: octets.into(),
+            octets,
+            codec: *codec,
             set,
             generation: self.sets[set.0].generation,
         });
     }
 
-    fn place(&self, octets: &[u8]) -> usize {
-        self.hasher.hash_one(octets) as usize % RECENT
+    fn place(&self, key: &AttributeKey<'_>) -> usize {
+        key.hash(&self.hasher) as usize % RECENT
     }
 }

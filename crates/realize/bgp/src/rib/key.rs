@@ -202,13 +202,17 @@ impl<B: Bits> Key for VpnKey<B> {
 pub(crate) trait Space: Debug + Send + 'static {
     type Key: Key;
     /// What a path carries beside key and attributes.
-    type Extra: Copy + Eq + Default + Debug + Send + 'static;
+    type Extra: Copy + Eq + Hash + Default + Debug + Send + 'static;
     const FAMILY: Family;
     /// None if the route is of another family.
     fn key(nlri: &Nlri) -> Option<Self::Key>;
     fn nlri(key: &Self::Key) -> Nlri;
     fn extra(payload: &Payload) -> Self::Extra;
     fn payload(extra: &Self::Extra) -> Payload;
+    /// Whether MAC mobility (RFC 7432 15) decides between paths of this route.
+    fn mobile(_key: &Self::Key) -> bool {
+        false
+    }
 }
 
 fn label(payload: &Payload) -> Label {
@@ -238,7 +242,7 @@ fn key6(net: ipnet::Ipv6Net) -> PrefixKey<Wide> {
 
 /// Declares a space: its family, key, and how both forms of a key become each other.
 macro_rules! space {
-    ($(#[$doc:meta])* $name:ident, $family:ident, $key:ty, $extra:ty, $from:pat => $to_key:expr, $at:ident => $to_nlri:expr) => {
+    ($(#[$doc:meta])* $name:ident, $family:ident, $key:ty, $extra:ty, $from:pat => $to_key:expr, $at:ident => $to_nlri:expr $(, $mobile:ident)?) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub(crate) struct $name;
@@ -266,6 +270,10 @@ macro_rules! space {
             fn payload(extra: &$extra) -> Payload {
                 extra.payload()
             }
+
+            $(fn mobile(key: &$key) -> bool {
+                key.$mobile()
+            })?
         }
     };
 }
@@ -334,7 +342,8 @@ space!(
 space!(
     EvpnSpace, Evpn, EvpnKey, EvpnPayload,
     Nlri::Evpn(route) => Some(EvpnKey::new(route)),
-    key => Nlri::Evpn(key.route())
+    key => Nlri::Evpn(key.route()),
+    is_mac
 );
 space!(
     Membership, RouteTarget, RtKey, (),

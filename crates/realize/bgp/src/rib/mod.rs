@@ -15,14 +15,33 @@
 //!
 //! It never blocks, reads no clock, and its result depends on nothing but its inputs and their order.
 
+mod audience;
 mod best;
+mod changes;
 mod config;
+mod configure;
+mod export;
+mod group;
+mod import;
+mod ingest;
 mod intern;
+mod key;
+mod lifecycle;
+mod local;
+mod membership;
+mod nexthop;
+mod observe;
+mod path;
+mod peer;
+mod plan;
+mod rtc;
+mod shard;
 mod slab;
+mod tables;
+mod trie;
 mod view;
-// what follows is published as it is built
+mod vrf;
 
-pub use best::Reason;
 pub use config::{
     AddPathSend, BestPathOptions, MacVrfConfig, NextHopMode, PeerInfo, PeerKind, Reach,
     RemovePrivate, RibChange, RibConfig, TableId, VrfConfig, VrfId,
@@ -31,74 +50,147 @@ pub use view::{
     BestPath, Counts, Direction, Effect, Explanation, ExportView, Origin, Page, PathState,
     PathView, PolicyEffect, Rejection, Select, SentView, TableChange, UpdateOutcome, Withheld,
 };
+pub use vrf::origin_network;
 
-use crate::message::{RefreshKind, UpdateParts};
-use crate::nlri::{Nlri, Route};
-use crate::{Family, FamilySet, PeerId};
+use self::audience::Slot;
+use self::changes::Marker;
+use self::group::{Group, Pending};
+use self::intern::{AttributeSets, Identity};
+use self::nexthop::NextHops;
+use self::peer::Peers;
+use self::rtc::Subscriptions;
+use self::tables::{Tables, with_table};
+use self::vrf::{Place, Vrfs};
+use crate::attribute::Attributes;
+use crate::nlri::{Nlri, Route, RouteTarget};
+use crate::policy::{Policies, PolicyName};
+use crate::{Family, PeerId};
 use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The routing tables of a speaker.
 #[derive(Debug)]
 pub struct Rib {
     config: RibConfig,
+    policies: Arc<Policies>,
+    /// How often what a policy says has changed.
+    policy_epochs: BTreeMap<PolicyName, u32>,
+    sets: AttributeSets,
+    tables: Tables,
+    peers: Peers,
+    hops: NextHops,
+    groups: Vec<Group>,
+    subscriptions: Subscriptions,
+    pending: BTreeMap<Slot, Pending>,
+    vrfs: Vrfs,
+    /// What VRFs have to look at.
+    to_leak: Vec<Place>,
+    /// Routes originated in VRFs, as they were given.
+    originated: BTreeMap<(TableId, Nlri), (Route, Attributes)>,
+    /// Targets our VRFs import, which we ask peers for.
+    memberships: BTreeSet<RouteTarget>,
+    observed: BTreeMap<TableId, Vec<Marker>>,
+    /// Changes of observed tables that are gone.
+    parting: Vec<TableChange>,
 }
 
-/// The signatures; bodies follow piece by piece.
 impl Rib {
     pub fn new(config: RibConfig) -> Self {
-        Self { config }
+        let own = Identity {
+            asn: config.asn,
+            router_id: config.router_id,
+            cluster_id: config.cluster_id,
+        };
+        let shards = config.shards.clamp(1, 64);
+        let (vrfs, mac_vrfs) = (config.vrfs.clone(), config.mac_vrfs.clone());
+        let mut rib = Self {
+            policies: Arc::new(config.policies.clone()),
+            policy_epochs: BTreeMap::new(),
+            sets: AttributeSets::new(own),
+            tables: Tables::new(shards),
+            peers: Peers::default(),
+            hops: NextHops::default(),
+            groups: Vec::new(),
+            subscriptions: Subscriptions::default(),
+            pending: BTreeMap::new(),
+            vrfs: Vrfs::default(),
+            to_leak: Vec::new(),
+            originated: BTreeMap::new(),
+            memberships: BTreeSet::new(),
+            observed: BTreeMap::new(),
+            parting: Vec::new(),
+            config: RibConfig {
+                vrfs: Vec::new(),
+                mac_vrfs: Vec::new(),
+                ..config
+            },
+        };
+        rib.change_vrfs(vrfs);
+        rib.change_mac_vrfs(mac_vrfs);
+        rib
     }
+
     pub const fn config(&self) -> &RibConfig {
         &self.config
     }
-    /// A session is established. Routes kept from an earlier session of the peer stay stale until [`Self::end_of_rib`].
-    pub fn peer_up(&mut self, _peer: PeerId, _info: PeerInfo) {}
-    /// A session ended. Routes of families in `keep` become stale (RFC 4724), all others go.
-    pub fn peer_down(&mut self, _peer: PeerId, _keep: FamilySet) {}
-    /// A peer is no longer configured: everything of it goes.
-    pub fn peer_removed(&mut self, _peer: PeerId) {}
-    /// Takes in an UPDATE of a peer that is up. `parts` comes from `split` with the peer's [`PeerInfo::codec`].
-    pub fn update(&mut self, _peer: PeerId, _parts: &UpdateParts<'_>) -> UpdateOutcome {
-        UpdateOutcome::default()
-    }
-    /// The peer has sent all it has: what is still stale of the family goes. Called by [`Self::update`] itself for the marker.
-    pub fn end_of_rib(&mut self, _peer: PeerId, _family: Family) {}
-    /// Stale routes become long-lived stale (RFC 9494 4.2); those with NO_LLGR go.
-    pub fn start_llgr(&mut self, _peer: PeerId, _family: Family) {}
-    /// Stale routes go: a timer of the caller's ran out.
-    pub fn sweep_stale(&mut self, _peer: PeerId, _family: Family) {}
-    /// All routes of the family go (a family disabled by RFC 7606).
-    pub fn clear_family(&mut self, _peer: PeerId, _family: Family) {}
-    /// The peer sent ROUTE-REFRESH: `Request` sends it the family again (between BoRR and EoRR if `enhanced`), `Begin` and
-    /// `End` bracket what it sends us again (RFC 7313).
-    pub fn refresh(&mut self, _peer: PeerId, _family: Family, _kind: RefreshKind, _enhanced: bool) {
-    }
-    /// The peer's route targets are known, or the caller waited long enough (RFC 4684): VPN and EVPN routes may go out.
-    pub fn memberships_complete(&mut self, _peer: PeerId) {}
-    /// Originates a route; [`TableId::Vrf`] and [`TableId::MacVrf`] export it with RD, label and route targets.
-    pub fn originate(
-        &mut self,
-        _table: TableId,
-        _route: Route,
-        _attributes: crate::attribute::Attributes,
-    ) {
-    }
-    pub fn withdraw_local(&mut self, _table: TableId, _nlri: &Nlri) {}
-    pub fn configure(&mut self, _change: RibChange) {}
-    /// Does pending work: leaks, encodes for peers that could send. Bounded; true: call again.
+
+    /// Does what is pending: brings indices and leaks up to date, makes messages for peers that could send. The work of one
+    /// call is bounded; true: there is more, call again.
     pub fn flush(&mut self) -> bool {
-        false
+        self.index_targets();
+        self.leak();
+        let more = self.produce_all();
+        for family in Family::ALL {
+            with_table!(self.tables, family, table => {
+                table.shards.iter_mut().for_each(shard::Shard::reap);
+            });
+        }
+        self.vrfs.reap();
+        more
     }
-    /// The next whole messages for the peer's socket, up to about 64 KiB; none: nothing to send now.
-    pub fn transmit(&mut self, _peer: PeerId) -> Option<Bytes> {
-        None
+
+    /// The next whole messages for the peer's socket, up to about 64 KiB; none: there is nothing to send now. Messages are
+    /// made as they are asked for, so ask only when the socket can take them.
+    pub fn transmit(&mut self, peer: PeerId) -> Option<Bytes> {
+        let slot = self.peers.slot(peer)?;
+        if !self.produce_for(slot) {
+            return None;
+        }
+        self.peers.get_mut(slot)?.pop()
     }
+
     /// Whether [`Self::transmit`] would give something.
-    pub fn unsent(&self, _peer: PeerId) -> bool {
-        false
+    pub fn unsent(&self, peer: PeerId) -> bool {
+        self.peers
+            .slot(peer)
+            .is_some_and(|slot| self.has_more_for(slot))
     }
-    /// Counts of a peer in a family.
-    pub fn counts(&self, _peer: PeerId, _family: Family) -> Counts {
-        Counts::default()
+
+    /// Counts of a peer in a family; all zero if it is unknown.
+    pub fn counts(&self, peer: PeerId, family: Family) -> Counts {
+        let Some(slot) = self.peers.slot(peer) else {
+            return Counts::default();
+        };
+        let Some(state) = self.peers.get(slot) else {
+            return Counts::default();
+        };
+        let received = state.received[family as usize];
+        let advertised = tables::read_table!(self.tables, family, table => table
+            .shards
+            .iter()
+            .map(|shard| shard.audiences.routes_of(slot))
+            .sum());
+        Counts {
+            received: received.paths,
+            accepted: received.accepted,
+            stale: received.stale,
+            advertised,
+        }
+    }
+
+    /// Distinct attribute sets in use.
+    pub fn attribute_sets(&self) -> usize {
+        self.sets.len()
     }
 }

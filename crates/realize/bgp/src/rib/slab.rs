@@ -38,6 +38,11 @@ impl<T> Slab<T> {
         index
     }
 
+    /// The index the next value will get.
+    pub(crate) fn next_index(&self) -> u32 {
+        self.free.last().copied().unwrap_or(self.len)
+    }
+
     /// A freed index, in use again with the value it had.
     pub(crate) fn reuse(&mut self) -> Option<u32> {
         self.free.pop()

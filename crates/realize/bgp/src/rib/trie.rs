@@ -97,6 +97,10 @@ impl Arena {
     }
 
     fn copy(&mut self, from: u32, to: u32, count: u32) {
+        if count == 0 {
+            // Behind the last twig of a chunk there is no place to name.
+            return;
+        }
         let (source, target) = (from >> CHUNK_BITS, to >> CHUNK_BITS);
         let (a, b) = ((from & (CHUNK - 1)) as usize, (to & (CHUNK - 1)) as usize);
         let count = count as usize;
@@ -144,7 +148,11 @@ impl Trie {
         let mut twig = self.root?;
         while !twig.is_leaf() {
             let nibble = key.nibble(twig.position);
-            let rank = if twig.has(nibble) { twig.rank(nibble) } else { 0 };
+            let rank = if twig.has(nibble) {
+                twig.rank(nibble)
+            } else {
+                0
+            };
             twig = self.arena.at(twig.index + rank);
         }
         Some(twig.index)
@@ -176,7 +184,14 @@ impl Trie {
         loop {
             let twig = self.twig(place);
             if twig.is_leaf() || twig.position > position {
-                self.split(place, twig, position, near.nibble(position), key.nibble(position), index);
+                self.split(
+                    place,
+                    twig,
+                    position,
+                    near.nibble(position),
+                    key.nibble(position),
+                    index,
+                );
                 return index;
             }
             let nibble = key.nibble(twig.position);
@@ -260,7 +275,11 @@ impl Trie {
     }
 
     /// Indices in key order, from the first key not less than `from`.
-    pub(crate) fn range<K: Nibbles>(&self, from: Option<&K>, key_of: impl Fn(u32) -> K) -> Walk<'_> {
+    pub(crate) fn range<K: Nibbles>(
+        &self,
+        from: Option<&K>,
+        key_of: impl Fn(u32) -> K,
+    ) -> Walk<'_> {
         let mut walk = Walk {
             trie: self,
             stack: Vec::new(),
@@ -357,7 +376,11 @@ mod tests {
 
     fn key() -> impl Strategy<Value = PrefixKey<u32>> {
         (any::<u32>(), 0u8..=32, 0u32..3).prop_map(|(bits, len, spread)| {
-            let bits = if spread == 0 { bits } else { bits & 0xff0f_0000 };
+            let bits = if spread == 0 {
+                bits
+            } else {
+                bits & 0xff0f_0000
+            };
             PrefixKey::new(bits, len)
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{Jitter, Negotiated, Offer};
 use crate::message::{
-    Frame, HeaderError, KEEPALIVE, MAX_MESSAGE, Message, MessageKind, Notification,
+    Frame, HEADER, HeaderError, KEEPALIVE, MAX_MESSAGE, Message, MessageKind, Notification,
     NotificationCode, Open, RefreshKind, RouteRefresh,
 };
 use crate::{Family, Time};
@@ -88,6 +88,19 @@ pub struct MessageCounts {
 }
 
 impl MessageCounts {
+    /// Counts the RIB's messages, which it makes and checks itself: UPDATEs and the marks of a refresh.
+    fn count_block(&mut self, block: &[u8]) {
+        let mut rest = block;
+        while let Some(&[high, low, kind]) = rest.get(16..HEADER) {
+            let length = usize::from(u16::from_be_bytes([high, low])).max(HEADER);
+            rest = rest.get(length..).unwrap_or_default();
+            match kind == MessageKind::RouteRefresh as u8 {
+                true => self.refreshes += 1,
+                false => self.updates += 1,
+            }
+        }
+    }
+
     fn count(&mut self, kind: MessageKind) {
         *match kind {
             MessageKind::Open => &mut self.opens,
@@ -433,10 +446,10 @@ impl Session {
         (!self.output.is_empty()).then(|| std::mem::take(&mut self.output).into())
     }
 
-    /// The shell has taken something to send, so the neighbor reads; `updates` if it was UPDATEs.
-    pub fn sending(&mut self, updates: u64, now: Time) {
-        self.sent.updates += updates;
-        if updates > 0 {
+    /// The shell has taken something to send, so the neighbor reads; `updates`: what of it is the RIB's, in whole messages.
+    pub fn sending(&mut self, updates: &[u8], now: Time) {
+        self.sent.count_block(updates);
+        if !updates.is_empty() {
             self.restart_keepalive(now);
         }
         let hold = self.negotiated().map_or(0, |negotiated| negotiated.hold);

@@ -3,7 +3,7 @@
 use super::peer::{Idle, Peer, Phase, Up};
 use super::retention::{Order, kept};
 use super::{Action, ConnId, Connection, EventKind, Speaker, Swept, offer};
-use crate::message::{HEADER, Notification, RefreshKind};
+use crate::message::{Notification, RefreshKind};
 use crate::session::{Down, Inbox, Negotiated, State, Step};
 use crate::{Family, FamilySet, PeerId, Time};
 use bytes::Bytes;
@@ -80,7 +80,7 @@ impl Speaker {
     pub fn transmit(&mut self, now: Time, conn: ConnId) -> Option<Bytes> {
         let connection = self.connections.get_mut(&conn)?;
         if let Some(bytes) = connection.session.take_output() {
-            connection.session.sending(0, now);
+            connection.session.sending(&[], now);
             return Some(bytes);
         }
         let established = connection.session.state() == Some(State::Established);
@@ -89,7 +89,7 @@ impl Speaker {
             false => None,
         };
         match &updates {
-            Some(bytes) => connection.session.sending(messages(bytes), now),
+            Some(bytes) => connection.session.sending(bytes, now),
             None => connection.announced = false,
         }
         updates
@@ -345,16 +345,4 @@ fn membership_deadline(negotiated: &Negotiated, now: Time) -> Option<Time> {
     const WAIT: u64 = 30_000;
     let constrained = negotiated.families.contains(Family::RouteTarget);
     constrained.then_some(Time(now.0 + WAIT))
-}
-
-/// How many messages a block of whole ones has.
-fn messages(block: &[u8]) -> u64 {
-    let mut rest = block;
-    let mut count = 0;
-    while let Some(&[high, low]) = rest.get(16..18) {
-        let length = usize::from(u16::from_be_bytes([high, low])).max(HEADER);
-        rest = rest.get(length..).unwrap_or_default();
-        count += 1;
-    }
-    count
 }

@@ -3,3 +3,5 @@
 mod codec;
 mod config;
 mod session;
+mod speaker;
+mod world;

@@ -87,7 +87,9 @@ impl Stage {
             asn: self.layout.asn(number),
             router_id: Site::source(number),
             families: self.layout.families(number),
+            capabilities: Vec::new(),
             kind: self.layout.kind,
+            record: false,
         }
     }
 

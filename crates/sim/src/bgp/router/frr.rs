@@ -112,14 +112,12 @@ impl Program for Frr {
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         };
-        let mut bgpd = process("bgpd");
         if config.kernel {
-            let bfd_socket = format!("{folder}/bfdd.sock");
-            bgpd.extend(line(&["--bfdctl", &bfd_socket]));
             let mut bfdd = process("bfdd");
-            bfdd.extend(line(&["--bfdctl", &bfd_socket]));
-            return Ok(vec![process("zebra"), bfdd, bgpd]);
+            bfdd.extend(line(&["--bfdctl", &format!("{folder}/bfdd.sock")]));
+            return Ok(vec![process("zebra"), bfdd, process("bgpd")]);
         }
+        let mut bgpd = process("bgpd");
         bgpd.push("-Z".to_owned());
         Ok(vec![bgpd])
     }
@@ -150,6 +148,12 @@ impl Program for Frr {
         let mut routes = Routes::new();
         collect(&router.control_json(&[&command])?, None, &mut routes);
         Ok(routes)
+    }
+
+    fn detail(&self, router: &Router, family: Family, name: &str) -> Result<String> {
+        let prefix = name.rsplit(' ').next().unwrap_or(name);
+        let command = format!("show bgp {} {prefix} json", family_name(family));
+        Ok(router.control_json(&[&command])?.to_string())
     }
 }
 

@@ -12,6 +12,8 @@ use super::usage::Usage;
 use crate::lab::{Daemon, Namespace};
 use anyhow::{Context, Result, bail, ensure};
 use bgp::Family;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -182,6 +184,12 @@ trait Program: Sync {
     /// The routes of a family it has, with what it tells about each.
     fn routes(&self, router: &Router, family: Family) -> Result<Routes>;
 
+    /// All it tells about one route, as text; `name` is how the program writes it.
+    fn detail(&self, router: &Router, family: Family, name: &str) -> Result<String> {
+        let routes = self.routes(router, family)?;
+        Ok(routes.get(name).map(Value::to_string).unwrap_or_default())
+    }
+
     /// Whether it listens; ExaBGP does not.
     fn listens(&self) -> bool {
         true
@@ -231,7 +239,11 @@ impl Router {
         }
         if program.listens() {
             self.wait("it to listen", Duration::from_secs(30), |router| {
-                let address = SocketAddr::new(router.config.addresses[0], PORT);
+                // Some listen only in the family that their neighbours are of.
+                let neighbors = &router.config.neighbors;
+                let only_ipv6 = neighbors.iter().all(|n| n.address.is_ipv6());
+                let own = router.config.addresses[usize::from(only_ipv6)];
+                let address = SocketAddr::new(own, PORT);
                 router
                     .namespace
                     .enter(|| TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
@@ -308,6 +320,22 @@ impl Router {
 
     pub fn routes(&self, family: Family) -> Result<Routes> {
         self.software.program().routes(self, family)
+    }
+
+    pub fn detail(&self, family: Family, name: &str) -> Result<String> {
+        self.software.program().detail(self, family, name)
+    }
+
+    /// A signal to all processes of that name, like bfdd.
+    pub fn signal(&self, name: &str, signal: Signal) -> Result<()> {
+        for daemon in &self.daemons {
+            let pid = daemon.pid();
+            let running = std::fs::read_to_string(format!("/proc/{pid}/comm"))?;
+            if running.trim() == name {
+                kill(Pid::from_raw(i32::try_from(pid)?), signal)?;
+            }
+        }
+        Ok(())
     }
 
     /// Asks until `holds`; the error tells what was waited for, the last answer and the end of the log.

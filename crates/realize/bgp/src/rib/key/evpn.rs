@@ -182,11 +182,17 @@ impl EvpnKey {
         }
     }
 
+    /// Type 2.
+    pub(super) const fn is_mac(&self) -> bool {
+        self.0[0] == 2
+    }
+
     /// From the RD, so that the routes of one VRF stay together.
     pub(super) fn block_of(&self) -> u32 {
         let rd = &self.0[1..9];
-        rd.iter()
-            .fold(0, |hash: u32, octet| hash.wrapping_mul(31) + u32::from(*octet))
+        rd.iter().fold(0, |hash: u32, octet| {
+            hash.wrapping_mul(31) + u32::from(*octet)
+        })
     }
 }
 

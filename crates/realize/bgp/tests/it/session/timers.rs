@@ -37,7 +37,7 @@ fn keepalives_go_out_at_three_quarters_to_all_of_the_interval() {
         let Some(output) = session.take_output() else {
             continue;
         };
-        session.sending(0, Time(now));
+        session.sending(&[], Time(now));
         assert_eq!(kinds(&output), [4]);
         assert!((22_500..=30_000).contains(&(now - last)), "{}", now - last);
         last = now;
@@ -49,7 +49,7 @@ fn keepalives_go_out_at_three_quarters_to_all_of_the_interval() {
 fn updates_take_the_place_of_keepalives() {
     let mut session = session_in(State::Established);
     for now in (10_000..80_000).step_by(10_000) {
-        session.sending(1, Time(now));
+        session.sending(&KEEPALIVE, Time(now));
         assert_eq!(session.tick(Time(now)), Step::Nothing);
         assert_eq!(session.take_output(), None, "at {now}");
     }
@@ -59,7 +59,7 @@ fn updates_take_the_place_of_keepalives() {
 #[test]
 fn a_neighbor_that_never_reads_is_given_up() {
     let mut session = session_in(State::Established);
-    session.sending(1, Time(0));
+    session.sending(&KEEPALIVE, Time(0));
     let mut over = None;
     for now in (0..=500_000).step_by(10_000) {
         give(&mut session, &KEEPALIVE, now);
@@ -86,6 +86,6 @@ fn a_hold_time_of_zero_has_no_timers() {
     session.accept(Time(0));
     give(&mut session, &KEEPALIVE, 0);
     assert_eq!(session.state(), Some(State::Established));
-    session.sending(0, Time(0));
+    session.sending(&[], Time(0));
     assert_eq!(session.next_timer(), None);
 }
