@@ -19,6 +19,7 @@ mod error;
 mod kernel;
 mod lock;
 mod metrics;
+mod mrt;
 mod net;
 mod observe;
 mod restart;

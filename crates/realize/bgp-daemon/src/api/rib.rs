@@ -8,15 +8,13 @@ use axum::Json;
 use axum::extract::{Query, State};
 use bgp::attribute::Attributes;
 use bgp::nlri::Nlri;
-use bgp::rib::{Explanation, Origin, Select};
+use bgp::rib::{Explanation, Origin, PathView, Select, SentView};
 use bgp::{Family, PeerId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Routes of a page, at most.
 const PAGE: usize = 1_000;
-/// Prefixes looked at for a page, at most: a filter that matches nothing must not walk a table in one go.
-const SCANNED: usize = 4_000;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -107,37 +105,30 @@ impl Walk {
     fn local(&self, core: &Core, neighbor: Option<PeerId>) -> Result<Value, Refusal> {
         let table = table(core, self.family, self.vrf.as_deref())?;
         let names = |peer| core.name_of(peer);
-        let page = core.speaker.rib().walk(table, self.select, self.from, SCANNED.min(self.limit * 4));
-        let mut routes = Vec::new();
-        let mut next = page.next;
-        let mut last = None;
-        for path in &page.items {
-            // A prefix's paths stay together, so a page ends only between prefixes.
-            if routes.len() >= self.limit && last != Some(path.nlri) {
-                next = Some(path.nlri);
-                break;
-            }
-            last = Some(path.nlri);
+        let keep = |path: &PathView| {
             let from = neighbor.is_none_or(|peer| path.origin == Origin::Peer(peer));
-            let attributes = path.used.as_ref().unwrap_or(&path.received);
-            if from && self.matches(attributes) {
-                routes.push(json::path(path, &names));
-            }
-        }
-        Ok(page_of(routes, next))
+            from && self.matches(path.used.as_ref().unwrap_or(&path.received))
+        };
+        let rib = core.speaker.rib();
+        let page = rib.routes(table, self.select, self.from.as_ref(), self.limit, keep);
+        let page = page.ok_or_else(|| Refusal::absent("the table is gone"))?;
+        let paths = page.items.iter().flatten().filter(|path| keep(path));
+        Ok(page_of(paths.map(|path| json::path(path, &names)).collect(), page.next))
     }
 
     fn received(&self, core: &Core, peer: PeerId) -> Value {
         let names = |peer| core.name_of(peer);
-        let page = core.speaker.rib().received(peer, self.family, self.select, self.from, self.limit);
-        let routes = page.items.iter().filter(|path| self.matches(&path.received));
-        page_of(routes.map(|path| json::path(path, &names)).collect(), page.next)
+        let keep = |path: &PathView| self.matches(&path.received);
+        let rib = core.speaker.rib();
+        let page = rib.received(peer, self.family, self.select, self.from.as_ref(), self.limit, keep);
+        page_of(page.items.iter().map(|path| json::path(path, &names)).collect(), page.next)
     }
 
     fn advertised(&self, core: &Core, peer: PeerId) -> Value {
-        let page = core.speaker.rib().advertised(peer, self.family, self.select, self.from, self.limit);
-        let routes = page.items.iter().filter(|sent| self.matches(&sent.attributes));
-        page_of(routes.map(json::sent).collect(), page.next)
+        let keep = |sent: &SentView| self.matches(&sent.attributes);
+        let rib = core.speaker.rib();
+        let page = rib.advertised(peer, self.family, self.select, self.from.as_ref(), self.limit, keep);
+        page_of(page.items.iter().map(json::sent).collect(), page.next)
     }
 }
 
@@ -172,12 +163,18 @@ pub(super) async fn why(State(context): State<Context>, Query(why): Query<Why>) 
         // An address means the prefix that a packet to it would take.
         let nlri = match is_address {
             true => {
-                let page = rib.walk(table, Select::Longest(nlri), None, 1);
-                page.items.first().map_or(nlri, |path| path.nlri)
+                let page = rib.routes(table, Select::Longest(nlri), None, 1, |_| true);
+                let found = page.and_then(|page| Some(page.items.first()?.first()?.nlri));
+                found.unwrap_or(nlri)
             }
             false => nlri,
         };
-        let explanation = rib.explain(table, &nlri);
+        let explanation = rib.explain(table, &nlri).unwrap_or(Explanation {
+            table,
+            nlri,
+            paths: Vec::new(),
+            exports: Vec::new(),
+        });
         Ok::<_, Refusal>(shown(core, &explanation, to))
     });
     Ok(Json(answer.await??))

@@ -150,7 +150,6 @@ impl Core {
         for (id, table) in &feed.installs {
             if installs.get(id) != Some(table) {
                 feed.kernel.drop_table(*table);
-                self.speaker.rib_mut().unsubscribe(*id);
             }
         }
         for id in installs.keys() {

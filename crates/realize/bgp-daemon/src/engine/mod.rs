@@ -16,6 +16,8 @@ use crate::net::{Admission, BfdSockets, Discovery, Heard};
 use crate::observe::Observers;
 use bgp::Time;
 use bgp::config::{Config, ConfigDiff};
+use bgp::nlri::Nlri;
+use bgp::rib::TableId;
 use bgp::speaker::{ConnId, EventKind, Speaker};
 use connection::{Connection, ReadEnd, Stage};
 use feed::Feed;
@@ -52,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) observers: Observers,
     pub(crate) io: Io,
+    /// Routes originated by hand or from a dump.
+    pub(crate) announced: BTreeSet<(TableId, Nlri)>,
     feed: Option<Feed>,
     handle: Handle,
     stopping: bool,
@@ -161,6 +165,7 @@ impl Engine {
             clock,
             observers,
             io: Io::new(registry),
+            announced: BTreeSet::new(),
             feed: None,
             handle: handle.clone(),
             stopping: false,

@@ -16,8 +16,8 @@ use std::time::Duration;
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-/// Paths taken in one turn of the engine.
-const PAGE: usize = 2_000;
+/// Prefixes taken in one turn of the engine.
+const PAGE: usize = 1_000;
 
 /// Index of each peer in the dump; routes of our own are the first's.
 type Indexes = HashMap<PeerId, u16>;
@@ -155,24 +155,25 @@ fn page(
     indexes: &Indexes,
 ) -> (Vec<Rib>, Option<Nlri>) {
     let rib = core.speaker.rib();
-    let page = rib.walk(TableId::Global(family), Select::All, from, PAGE);
-    let mut ribs: Vec<Rib> = Vec::new();
-    for path in &page.items {
-        match ribs.last_mut() {
-            Some(rib) if rib.route.nlri == path.nlri => rib.paths.push(entry(path, indexes)),
-            _ => ribs.push(Rib {
-                sequence: 0,
-                route: Route {
-                    nlri: path.nlri,
-                    path_id: 0,
-                    payload: path.payload,
-                },
-                add_path: false,
-                paths: vec![entry(path, indexes)],
-            }),
-        }
-    }
-    (ribs, page.next)
+    let all = |_: &PathView| true;
+    let page = rib.routes(TableId::Global(family), Select::All, from.as_ref(), PAGE, all);
+    let Some(page) = page else {
+        return (Vec::new(), None);
+    };
+    let ribs = page.items.iter().filter_map(|paths| {
+        let first = paths.first()?;
+        Some(Rib {
+            sequence: 0,
+            route: Route {
+                nlri: first.nlri,
+                path_id: 0,
+                payload: first.payload,
+            },
+            add_path: false,
+            paths: paths.iter().map(|path| entry(path, indexes)).collect(),
+        })
+    });
+    (ribs.collect(), page.next)
 }
 
 fn entry(path: &PathView, indexes: &Indexes) -> MrtPath {
