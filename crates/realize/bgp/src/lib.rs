@@ -9,6 +9,9 @@
 //! Everything that happens comes in as a value with its time ([`Time`]) and goes out as a value, so a run can be replayed
 //! from a log of its inputs. `bgp-daemon` is the shell that owns sockets, clocks and threads.
 //!
+//! Beside that: [`bmp`] and [`mrt`], the formats for collectors and archives; [`torture`], malformed messages and what must
+//! become of each.
+//!
 //! The three types to know: [`speaker::Speaker`], [`rib::Rib`], [`message::Message`].
 
 pub mod attribute;

@@ -16,6 +16,7 @@ pub enum TextKind {
     Esi,
     Nlri,
     NextHop,
+    Origin,
 }
 
 impl TextKind {
@@ -32,6 +33,7 @@ impl TextKind {
             Self::Mac => "MAC address (02:00:00:00:00:01)",
             Self::Esi => "Ethernet segment identifier (ten octets, 00:11:22:33:44:55:66:77:88:99)",
             Self::Nlri => "route (203.0.113.0/24, [2]:[0]:[48]:[02:00:00:00:00:01])",
+            Self::Origin => "origin (igp, egp, incomplete)",
             Self::NextHop => "next hop (192.0.2.1, 2001:db8::1)",
         }
     }

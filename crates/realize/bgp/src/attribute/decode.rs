@@ -73,6 +73,9 @@ pub(crate) enum Need {
     Nothing,
 }
 
+/// Faults of one message that are kept.
+const MOST_FAULTS: usize = 64;
+
 /// Attributes while they are being read.
 struct Decoder<'a> {
     context: &'a CodecContext,
@@ -102,7 +105,7 @@ pub(crate) fn decode(bytes: &[u8], need: Need, context: &CodecContext) -> (Attri
     for raw in RawAttributes::new(bytes) {
         match raw {
             Ok(raw) => decoder.attribute(raw, need),
-            Err(Overrun(rest)) => decoder.faults.push(Fault {
+            Err(Overrun(rest)) => decoder.note(Fault {
                 attribute: rest.get(1).copied(),
                 kind: FaultKind::Overrun,
                 disposition: Disposition::TreatAsWithdraw,
@@ -148,8 +151,20 @@ impl Decoder<'_> {
     }
 
     fn fault(&mut self, raw: RawAttribute<'_>, kind: FaultKind, disposition: Disposition) {
-        self.faults
-            .push(Fault::new(raw.code, kind, disposition, raw.bytes));
+        self.note(Fault::new(raw.code, kind, disposition, raw.bytes));
+    }
+
+    /// Keeps the first faults, and one of the strongest: a hostile message can hold a thousand, and each is logged.
+    fn note(&mut self, fault: Fault) {
+        if self.faults.len() < MOST_FAULTS {
+            return self.faults.push(fault);
+        }
+        let strongest = self.faults.iter().map(|fault| fault.disposition).max();
+        if strongest < Some(fault.disposition)
+            && let Some(last) = self.faults.last_mut()
+        {
+            *last = fault;
+        }
     }
 
     fn unknown(&mut self, raw: RawAttribute<'_>) {
@@ -215,7 +230,9 @@ impl Decoder<'_> {
             rules::IPV6_EXTENDED_COMMUNITIES => {
                 attributes.rare.ipv6_extended = list(value, Ipv6ExtendedCommunity);
             }
-            rules::LARGE_COMMUNITIES => attributes.large = list(value, LargeCommunity::decode),
+            rules::LARGE_COMMUNITIES => {
+                attributes.large = without_repeats(list(value, LargeCommunity::decode));
+            }
             rules::ONLY_TO_CUSTOMER => {
                 attributes.rare.only_to_customer = Some(word(value));
             }
@@ -232,7 +249,7 @@ impl Decoder<'_> {
         };
         for code in mandatory {
             if self.seen[0] & (1 << code) == 0 {
-                self.faults.push(Fault::new(
+                self.note(Fault::new(
                     *code,
                     FaultKind::Missing,
                     Disposition::TreatAsWithdraw,
@@ -243,7 +260,7 @@ impl Decoder<'_> {
         if let Need::Multiprotocol(next_hop) = need
             && !next_hop.is_host()
         {
-            self.faults.push(Fault::new(
+            self.note(Fault::new(
                 rules::MP_REACH_NLRI,
                 FaultKind::Value("has a next hop that is no address of a host"),
                 Disposition::TreatAsWithdraw,
@@ -337,6 +354,19 @@ fn word(value: &[u8]) -> u32 {
     value
         .first_chunk()
         .map_or(0, |octets| u32::from_be_bytes(*octets))
+}
+
+/// RFC 8092 3: repeated values are removed in silence.
+fn without_repeats(list: Box<[LargeCommunity]>) -> Box<[LargeCommunity]> {
+    let mut sorted = list.clone();
+    sorted.sort_unstable();
+    if sorted.windows(2).all(|pair| pair[0] != pair[1]) {
+        return list;
+    }
+    let mut seen = hashbrown::HashSet::with_hasher(foldhash::fast::RandomState::default());
+    let mut kept = list.into_vec();
+    kept.retain(|one| seen.insert(*one));
+    kept.into()
 }
 
 fn list<T, const N: usize>(value: &[u8], item: impl Fn([u8; N]) -> T) -> Box<[T]> {

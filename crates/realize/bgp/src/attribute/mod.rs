@@ -19,7 +19,7 @@ pub use next_hop::NextHop;
 pub use pmsi::{Pmsi, TunnelKind};
 pub use rare::{Rare, RareAttributes};
 
-use crate::nlri::RouteTarget;
+use crate::nlri::{Mac, RouteTarget};
 use crate::{Asn, RouterId};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -113,6 +113,38 @@ impl Attributes {
             .iter()
             .filter_map(|community| match community.kind() {
                 ExtendedKind::Encapsulation(encapsulation) => Some(encapsulation),
+                _ => None,
+            })
+    }
+
+    /// The MAC behind which an egress routes (RFC 9135 8.1).
+    pub fn router_mac(&self) -> Option<Mac> {
+        self.extended
+            .iter()
+            .find_map(|community| match community.kind() {
+                ExtendedKind::RouterMac(mac) => Some(mac),
+                _ => None,
+            })
+    }
+
+    /// Octets per second of the path behind the next hop, for unequal multipath; the first, if there are several.
+    pub fn link_bandwidth(&self) -> Option<f32> {
+        self.extended
+            .iter()
+            .find_map(|community| match community.kind() {
+                ExtendedKind::LinkBandwidth {
+                    octets_per_second, ..
+                } => Some(octets_per_second),
+                _ => None,
+            })
+    }
+
+    /// The color (RFC 9012 4.3); the first, if there are several.
+    pub fn color(&self) -> Option<u32> {
+        self.extended
+            .iter()
+            .find_map(|community| match community.kind() {
+                ExtendedKind::Color { color, .. } => Some(color),
                 _ => None,
             })
     }

@@ -1,8 +1,8 @@
 //! The text form of attributes.
 
 use super::{
-    AsPath, Community, Encapsulation, ExtendedCommunity, ExtendedKind, LargeCommunity, NextHop,
-    SegmentKind, as_path,
+    Aggregator, AsPath, Community, Encapsulation, ExtendedCommunity, ExtendedKind, LargeCommunity,
+    NextHop, Origin, SegmentKind, as_path,
 };
 use crate::Asn;
 use crate::nlri::RouteTarget;
@@ -138,6 +138,33 @@ fn segment(text: &str) -> Option<(SegmentKind, &str, &str)> {
     };
     let (inside, after) = text.get(1..)?.split_once(close)?;
     Some((kind, inside, after))
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Igp => "igp",
+            Self::Egp => "egp",
+            Self::Incomplete => "incomplete",
+        })
+    }
+}
+
+impl FromStr for Origin {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        [Self::Igp, Self::Egp, Self::Incomplete]
+            .into_iter()
+            .find(|origin| origin.to_string() == text)
+            .ok_or_else(|| ParseError::new(TextKind::Origin, text))
+    }
+}
+
+impl fmt::Display for Aggregator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.asn, self.address)
+    }
 }
 
 impl fmt::Display for NextHop {

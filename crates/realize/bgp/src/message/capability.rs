@@ -3,6 +3,7 @@
 
 use crate::Asn;
 use crate::family::AfiSafi;
+use crate::text::write_hex;
 use crate::wire::Reader;
 use std::fmt;
 
@@ -100,6 +101,16 @@ impl AddPathMode {
             3 => Some(Self::Both),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for AddPathMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Receive => "receive",
+            Self::Send => "send",
+            Self::Both => "both",
+        })
     }
 }
 
@@ -227,6 +238,59 @@ impl Capability {
             }
             Self::SoftwareVersion(version) => text(out, version, 64),
             Self::Unknown { value, .. } => out.extend_from_slice(value),
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    /// One line for a neighbour's summary: the name, and what it says.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let forwarding = |forwarding: bool| if forwarding { "+forwarding" } else { "" };
+        match self {
+            Self::Multiprotocol(family) => write!(f, "multiprotocol {family}"),
+            Self::RouteRefresh => f.write_str("route-refresh"),
+            Self::ExtendedNextHop(entries) => {
+                f.write_str("extended-next-hop")?;
+                entries
+                    .iter()
+                    .try_for_each(|one| write!(f, " {}", one.family))
+            }
+            Self::ExtendedMessage => f.write_str("extended-message"),
+            Self::Role(role) => write!(f, "role {role}"),
+            Self::GracefulRestart {
+                restarting,
+                notification,
+                restart_time,
+                families,
+            } => {
+                write!(f, "graceful-restart {restart_time} s")?;
+                f.write_str(if *restarting { ", restarting" } else { "" })?;
+                f.write_str(if *notification { ", notification" } else { "" })?;
+                families
+                    .iter()
+                    .try_for_each(|one| write!(f, " {}{}", one.family, forwarding(one.forwarding)))
+            }
+            Self::FourOctetAs(asn) => write!(f, "4-octet-as {asn}"),
+            Self::AddPath(families) => {
+                f.write_str("add-path")?;
+                families
+                    .iter()
+                    .try_for_each(|(family, mode)| write!(f, " {family} {mode}"))
+            }
+            Self::EnhancedRouteRefresh => f.write_str("enhanced-route-refresh"),
+            Self::LongLivedGracefulRestart(families) => {
+                f.write_str("long-lived-graceful-restart")?;
+                families.iter().try_for_each(|one| {
+                    let kept = forwarding(one.forwarding);
+                    write!(f, " {}{kept} {} s", one.family, one.stale_time)
+                })
+            }
+            Self::Fqdn { host, domain } => write!(f, "fqdn {host:?} {domain:?}"),
+            Self::SoftwareVersion(version) => write!(f, "software-version {version:?}"),
+            Self::Unknown { code, value } => {
+                write!(f, "capability {code} ")?;
+                write_hex(f, value)
+            }
         }
     }
 }

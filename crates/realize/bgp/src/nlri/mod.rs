@@ -103,6 +103,19 @@ impl Route {
         }
     }
 
+    /// Why an announcement of this route must be treated as its withdraw, if it must: a prefix of type 5 with an ESI and a
+    /// gateway says two different things about where it is (RFC 9136 3.2).
+    pub fn treat_as_withdraw(&self) -> Option<&'static str> {
+        match (&self.nlri, &self.payload) {
+            (Nlri::Evpn(EvpnNlri::IpPrefix { .. }), Payload::Evpn(payload))
+                if payload.gateway.is_some() && payload.esi != Esi::default() =>
+            {
+                Some("an IP prefix route with both an ESI and a gateway")
+            }
+            _ => None,
+        }
+    }
+
     /// Appends the route as NLRI. `withdraw`: labels of IP prefixes are 0x800000 (RFC 8277 2.4).
     pub fn encode(&self, add_path: bool, withdraw: bool, out: &mut Vec<u8>) {
         encode::encode(self, add_path, withdraw, out);

@@ -1,6 +1,7 @@
 //! Octets of a stranger: whatever they are, decoding ends, within their length, and in bounds.
 
 use super::generate::{contexts, family};
+use bgp::attribute::Attributes;
 use bgp::message::{CodecContext, Message, Section, frame, split};
 use bgp::nlri::RouteIter;
 use proptest::collection::vec;
@@ -54,6 +55,24 @@ fn update_like() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
+/// What a set of attributes takes beside its fixed size.
+fn octets(attributes: &Attributes) -> usize {
+    let rare = &attributes.rare;
+    attributes.as_path.as_bytes().len()
+        + size_of_val(&*attributes.communities)
+        + size_of_val(&*attributes.extended)
+        + size_of_val(&*attributes.large)
+        + size_of_val(&*rare.cluster_list)
+        + size_of_val(&*rare.ipv6_extended)
+        + rare.pmsi.as_ref().map_or(0, |pmsi| pmsi.tunnel.len())
+        + size_of_val(&*rare.unknown)
+        + rare
+            .unknown
+            .iter()
+            .map(|one| one.value.len())
+            .sum::<usize>()
+}
+
 fn exercise(body: &[u8], context: &CodecContext) {
     let Ok(parts) = split(body, context) else {
         return;
@@ -66,6 +85,14 @@ fn exercise(body: &[u8], context: &CodecContext) {
     assert!(routes <= body.len());
     for section in [Section::Classic, Section::Multiprotocol] {
         let decoded = parts.decode_attributes(section, context);
+        let kept = decoded.attributes.as_ref().map_or(0, octets);
+        // 2-octet AS numbers become 4; an unknown attribute of no octets is an entry of a few words.
+        assert!(
+            kept <= 12 * body.len(),
+            "{kept} octets kept of {}",
+            body.len()
+        );
+        assert!(decoded.faults.len() <= 64);
         for fault in &decoded.faults {
             assert!(!fault.to_string().is_empty());
             assert!(fault.bytes.len() <= 256);
@@ -126,4 +153,45 @@ proptest! {
             prop_assert_eq!(back, vec![Ok(route)]);
         }
     }
+}
+
+#[test]
+fn a_thousand_faults_are_told_in_sixty_four() {
+    let (_, context) = contexts(true, false);
+    // ORIGIN a thousand times, then a COMMUNITIES of a wrong length: the discards are many, the withdraw is one.
+    let mut attributes = [0x40, 1, 1, 0].repeat(1000);
+    attributes.extend_from_slice(&[0xc0, 8, 1, 0]);
+    let mut body = vec![0, 0];
+    body.extend_from_slice(
+        &u16::try_from(attributes.len())
+            .expect("small")
+            .to_be_bytes(),
+    );
+    body.extend(attributes);
+    body.extend_from_slice(&[8, 10]);
+    let parts = split(&body, &context).expect("the routes can be told");
+    let decoded = parts.decode_attributes(Section::Classic, &context);
+    assert_eq!(decoded.faults.len(), 64);
+    assert_eq!(decoded.attributes, None);
+}
+
+#[test]
+fn repeated_large_communities_are_removed_in_silence() {
+    let (_, context) = contexts(true, false);
+    let one = [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
+    let two = [0, 0, 0, 9, 0, 0, 0, 2, 0, 0, 0, 3];
+    let mut attributes = vec![
+        0x40, 1, 1, 0, 0x40, 2, 0, 0x40, 3, 4, 192, 0, 2, 1, 0xc0, 32, 48,
+    ];
+    for community in [two, one, two, one] {
+        attributes.extend_from_slice(&community);
+    }
+    let mut body = vec![0, 0, 0, u8::try_from(attributes.len()).expect("small")];
+    body.extend(attributes);
+    body.extend_from_slice(&[8, 10]);
+    let parts = split(&body, &context).expect("valid");
+    let decoded = parts.decode_attributes(Section::Classic, &context);
+    assert_eq!(decoded.faults, []);
+    let large = decoded.attributes.expect("valid").large;
+    assert_eq!(format!("{large:?}"), "[9:2:3, 1:2:3]");
 }

@@ -144,6 +144,17 @@ fn every_capability_comes_back() {
     let open = open_with(every_capability());
     assert_eq!(back(&open), open);
     assert!(open.four_octet_as());
+    let lines: Vec<String> = open
+        .capabilities
+        .iter()
+        .map(Capability::to_string)
+        .collect();
+    assert_eq!(
+        lines[6],
+        "graceful-restart 4095 s, restarting, notification vpnv4+forwarding"
+    );
+    assert_eq!(lines[8], "add-path vpnv4 both evpn send");
+    assert_eq!(lines[13], "capability 200 0x010203");
 }
 
 #[test]

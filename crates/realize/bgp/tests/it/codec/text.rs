@@ -2,7 +2,7 @@
 
 use super::generate::{as_path, attributes, evpn, extended, membership, next_hop, rd, route};
 use bgp::Family;
-use bgp::attribute::{AsPath, Community, ExtendedCommunity, LargeCommunity, NextHop};
+use bgp::attribute::{AsPath, Community, ExtendedCommunity, LargeCommunity, NextHop, Origin};
 use bgp::nlri::{Esi, EvpnNlri, Mac, Nlri, RouteDistinguisher, RouteTarget, RtMembership};
 use proptest::prelude::*;
 use std::fmt::{Debug, Display};
@@ -28,6 +28,9 @@ proptest! {
         reads_back(&Mac([a, b, c, d, e, f]))?;
         reads_back(&Esi([a, b, c, d, e, f, g, h, i, j]))?;
         reads_back(&rd)?;
+        for origin in [Origin::Igp, Origin::Egp, Origin::Incomplete] {
+            reads_back(&origin)?;
+        }
         reads_back(&RouteTarget([a, b, c, d, e, f, g, h]))?;
         reads_back(&RouteTarget([a % 3, 2, c, d, e, f, g, h]))?;
         reads_back(&Community(numbers.0))?;
