@@ -106,7 +106,10 @@ fn router(context: Context) -> Router {
         .route("/neighbors/{neighbor}/clear", post(neighbors::clear))
         .route("/rib", get(rib::list))
         .route("/why", get(rib::why))
-        .route("/routes", post(originate::announce).delete(originate::withdraw))
+        .route(
+            "/routes",
+            post(originate::announce).delete(originate::withdraw),
+        )
         .route("/mrt/dump", post(mrt::dump))
         .route("/mrt/load", post(mrt::load))
         .route("/config/diff", post(reload::diff))

@@ -20,7 +20,9 @@ pub(super) async fn dump(State(context): State<Context>, bytes: Bytes) -> Answer
     let Named { file } = body(&bytes)?;
     let (path, routes) = mrt::dump(&context.engine, file).await?;
     let message = format!("{routes} routes are in {}", path.display());
-    Ok(Json(json!({"message": message, "file": path, "routes": routes})))
+    Ok(Json(
+        json!({"message": message, "file": path, "routes": routes}),
+    ))
 }
 
 pub(super) async fn load(State(context): State<Context>, bytes: Bytes) -> Answer {
@@ -31,5 +33,7 @@ pub(super) async fn load(State(context): State<Context>, bytes: Bytes) -> Answer
         "{} routes are announced, {} records were damaged; `netwright bgp withdraw --all` takes them back",
         loaded.routes, loaded.damaged
     );
-    Ok(Json(json!({"message": message, "routes": loaded.routes, "damaged": loaded.damaged})))
+    Ok(Json(
+        json!({"message": message, "routes": loaded.routes, "damaged": loaded.damaged}),
+    ))
 }

@@ -125,7 +125,9 @@ fn named(text: &str, rd: Option<&str>, labeled: bool) -> Result<Nlri, Refusal> {
 fn payload(announcement: &Announcement, nlri: &Nlri) -> Result<Payload, Refusal> {
     let label = announcement.label.map(|label| match label {
         16..=0xf_ffff => Ok(Label::from_mpls(label)),
-        _ => Err(Refusal::bad(format!("{label} is no MPLS label: 16 to 1048575"))),
+        _ => Err(Refusal::bad(format!(
+            "{label} is no MPLS label: 16 to 1048575"
+        ))),
     });
     let vni = announcement.vni.map(|vni| match vni {
         1..=0xff_ffff => Ok(Label::from_vni(vni)),
@@ -170,7 +172,9 @@ fn attributes(announcement: &Announcement) -> Result<Attributes, Refusal> {
         ..Attributes::new(Origin::Igp, next_hop)
     };
     if let Some(path) = &announcement.as_path {
-        attributes.as_path = path.parse().map_err(|_| Refusal::bad(format!("'{path}' is no AS path")))?;
+        attributes.as_path = path
+            .parse()
+            .map_err(|_| Refusal::bad(format!("'{path}' is no AS path")))?;
     }
     Ok(attributes)
 }

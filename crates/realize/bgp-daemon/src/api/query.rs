@@ -12,14 +12,19 @@ use std::net::IpAddr;
 pub(super) fn family(text: &str) -> Result<Family, Refusal> {
     text.parse().map_err(|_| {
         let names: Vec<_> = Family::ALL.iter().map(|family| family.name()).collect();
-        Refusal::bad(format!("'{text}' is no family; there are {}", names.join(", ")))
+        Refusal::bad(format!(
+            "'{text}' is no family; there are {}",
+            names.join(", ")
+        ))
     })
 }
 
 /// A route in the text form of its family; of an IP family without a length, the address's own prefix.
 pub(super) fn route(family: Family, text: &str) -> Result<Nlri, Refusal> {
     let whole = match (family, text.parse::<IpAddr>()) {
-        (Family::Ipv4Unicast | Family::Ipv6Unicast, Ok(address)) => IpNet::from(address).to_string(),
+        (Family::Ipv4Unicast | Family::Ipv6Unicast, Ok(address)) => {
+            IpNet::from(address).to_string()
+        }
         _ => text.to_owned(),
     };
     Nlri::parse(family, &whole).map_err(|error| Refusal::bad(error.to_string()))
@@ -27,7 +32,10 @@ pub(super) fn route(family: Family, text: &str) -> Result<Nlri, Refusal> {
 
 /// The family that a route's text is of by itself.
 pub(super) fn family_of(text: &str) -> Family {
-    let ip = text.parse::<IpNet>().map(|net| net.addr()).or_else(|_| text.parse());
+    let ip = text
+        .parse::<IpNet>()
+        .map(|net| net.addr())
+        .or_else(|_| text.parse());
     match ip {
         Ok(IpAddr::V4(_)) => Family::Ipv4Unicast,
         Ok(IpAddr::V6(_)) => Family::Ipv6Unicast,
@@ -49,12 +57,18 @@ pub(super) fn table(core: &Core, family: Family, vrf: Option<&str>) -> Result<Ta
     let vrf = config.vrfs.iter().find(|vrf| vrf.name == name);
     match (family, mac_vrf, vrf) {
         (Family::Evpn, Some(mac_vrf), _) => Ok(TableId::MacVrf(mac_vrf.id)),
-        (Family::Ipv4Unicast | Family::Ipv6Unicast, _, Some(vrf)) => Ok(TableId::Vrf(vrf.id, family)),
+        (Family::Ipv4Unicast | Family::Ipv6Unicast, _, Some(vrf)) => {
+            Ok(TableId::Vrf(vrf.id, family))
+        }
         (_, _, Some(_)) => Err(Refusal::bad(format!(
             "a VRF has the families ipv4-unicast and ipv6-unicast, not {family}"
         ))),
-        (_, Some(_), _) => Err(Refusal::bad(format!("a MAC-VRF has the family evpn, not {family}"))),
-        (_, None, None) => Err(Refusal::absent(format!("there is no VRF or MAC-VRF '{name}'"))),
+        (_, Some(_), _) => Err(Refusal::bad(format!(
+            "a MAC-VRF has the family evpn, not {family}"
+        ))),
+        (_, None, None) => Err(Refusal::absent(format!(
+            "there is no VRF or MAC-VRF '{name}'"
+        ))),
     }
 }
 

@@ -65,7 +65,11 @@ impl Walk {
             (None, Some(prefix)) => family_of(prefix),
             (None, None) => Family::Ipv4Unicast,
         };
-        let prefix = wanted.prefix.as_deref().map(|text| route(family, text)).transpose()?;
+        let prefix = wanted
+            .prefix
+            .as_deref()
+            .map(|text| route(family, text))
+            .transpose()?;
         let select = match (prefix, wanted.longer, wanted.longest) {
             (None, _, _) => Select::All,
             (Some(prefix), true, _) => Select::Covered(prefix),
@@ -73,7 +77,9 @@ impl Walk {
             (Some(prefix), false, false) => Select::Exact(prefix),
         };
         if wanted.view != View::Local && wanted.neighbor.is_none() {
-            return Err(Refusal::bad("a table of received or advertised routes is a neighbour's: name it"));
+            return Err(Refusal::bad(
+                "a table of received or advertised routes is a neighbour's: name it",
+            ));
         }
         Ok(Self {
             family,
@@ -81,20 +87,33 @@ impl Walk {
             vrf: wanted.vrf,
             view: wanted.view,
             neighbor: wanted.neighbor,
-            community: wanted.community.as_deref().map(AnyCommunity::parse).transpose()?,
+            community: wanted
+                .community
+                .as_deref()
+                .map(AnyCommunity::parse)
+                .transpose()?,
             asn: wanted.r#as,
-            from: wanted.cursor.as_deref().map(|text| route(family, text)).transpose()?,
+            from: wanted
+                .cursor
+                .as_deref()
+                .map(|text| route(family, text))
+                .transpose()?,
             limit: wanted.limit.unwrap_or(100).clamp(1, PAGE),
         })
     }
 
     fn matches(&self, attributes: &Attributes) -> bool {
-        self.community.is_none_or(|community| community.is_in(attributes))
+        self.community
+            .is_none_or(|community| community.is_in(attributes))
             && self.asn.is_none_or(|asn| attributes.as_path.contains(asn))
     }
 
     fn run(&self, core: &Core) -> Result<Value, Refusal> {
-        let neighbor = self.neighbor.as_deref().map(|name| core.peer_named(name)).transpose()?;
+        let neighbor = self
+            .neighbor
+            .as_deref()
+            .map(|name| core.peer_named(name))
+            .transpose()?;
         match (self.view, neighbor) {
             (View::Advertised, Some(peer)) => Ok(self.advertised(core, peer)),
             (View::Received, Some(peer)) => Ok(self.received(core, peer)),
@@ -113,21 +132,44 @@ impl Walk {
         let page = rib.routes(table, self.select, self.from.as_ref(), self.limit, keep);
         let page = page.ok_or_else(|| Refusal::absent("the table is gone"))?;
         let paths = page.items.iter().flatten().filter(|path| keep(path));
-        Ok(page_of(paths.map(|path| json::path(path, &names)).collect(), page.next))
+        Ok(page_of(
+            paths.map(|path| json::path(path, &names)).collect(),
+            page.next,
+        ))
     }
 
     fn received(&self, core: &Core, peer: PeerId) -> Value {
         let names = |peer| core.name_of(peer);
         let keep = |path: &PathView| self.matches(&path.received);
         let rib = core.speaker.rib();
-        let page = rib.received(peer, self.family, self.select, self.from.as_ref(), self.limit, keep);
-        page_of(page.items.iter().map(|path| json::path(path, &names)).collect(), page.next)
+        let page = rib.received(
+            peer,
+            self.family,
+            self.select,
+            self.from.as_ref(),
+            self.limit,
+            keep,
+        );
+        page_of(
+            page.items
+                .iter()
+                .map(|path| json::path(path, &names))
+                .collect(),
+            page.next,
+        )
     }
 
     fn advertised(&self, core: &Core, peer: PeerId) -> Value {
         let keep = |sent: &SentView| self.matches(&sent.attributes);
         let rib = core.speaker.rib();
-        let page = rib.advertised(peer, self.family, self.select, self.from.as_ref(), self.limit, keep);
+        let page = rib.advertised(
+            peer,
+            self.family,
+            self.select,
+            self.from.as_ref(),
+            self.limit,
+            keep,
+        );
         page_of(page.items.iter().map(json::sent).collect(), page.next)
     }
 }
@@ -158,7 +200,11 @@ pub(super) async fn why(State(context): State<Context>, Query(why): Query<Why>) 
     let is_address = why.route.parse::<std::net::IpAddr>().is_ok();
     let answer = context.engine.ask(move |core| {
         let table = table(core, family, why.vrf.as_deref())?;
-        let to = why.to.as_deref().map(|name| core.peer_named(name)).transpose()?;
+        let to = why
+            .to
+            .as_deref()
+            .map(|name| core.peer_named(name))
+            .transpose()?;
         let rib = core.speaker.rib();
         // An address means the prefix that a packet to it would take.
         let nlri = match is_address {
@@ -182,8 +228,15 @@ pub(super) async fn why(State(context): State<Context>, Query(why): Query<Why>) 
 
 fn shown(core: &Core, explanation: &Explanation, to: Option<PeerId>) -> Value {
     let names = |peer| core.name_of(peer);
-    let paths: Vec<_> = explanation.paths.iter().map(|path| json::path(path, &names)).collect();
-    let exports = explanation.exports.iter().filter(|export| to.is_none_or(|to| export.peer == to));
+    let paths: Vec<_> = explanation
+        .paths
+        .iter()
+        .map(|path| json::path(path, &names))
+        .collect();
+    let exports = explanation
+        .exports
+        .iter()
+        .filter(|export| to.is_none_or(|to| export.peer == to));
     let exports = exports.map(|export| {
         let mut json = json!({"neighbor": core.name_of(export.peer), "sent": export.sent});
         match &export.outcome {

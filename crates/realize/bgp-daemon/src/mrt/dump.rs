@@ -56,7 +56,13 @@ pub(crate) async fn schedule(engine: Handle) {
     let mut last = std::time::Instant::now();
     loop {
         tokio::time::sleep(LOOK).await;
-        let every = engine.ask(|core| core.speaker.config().mrt.as_ref().map_or(0, |mrt| mrt.tables));
+        let every = engine.ask(|core| {
+            core.speaker
+                .config()
+                .mrt
+                .as_ref()
+                .map_or(0, |mrt| mrt.tables)
+        });
         let Ok(every) = every.await else {
             return;
         };
@@ -65,7 +71,9 @@ pub(crate) async fn schedule(engine: Handle) {
         }
         last = std::time::Instant::now();
         match dump(&engine, None).await {
-            Ok((path, routes)) => tracing::info!(path = %path.display(), routes, "dumped the tables"),
+            Ok((path, routes)) => {
+                tracing::info!(path = %path.display(), routes, "dumped the tables")
+            }
             Err(error) => tracing::error!(%error, "cannot dump the tables"),
         }
     }
@@ -110,7 +118,9 @@ async fn write(
     index: PeerIndex,
     indexes: Indexes,
 ) -> Result<u64, Error> {
-    let file = File::create(path).await.map_err(Error::path("create", path))?;
+    let file = File::create(path)
+        .await
+        .map_err(Error::path("create", path))?;
     let mut file = BufWriter::new(file);
     let mut octets = Vec::new();
     record(at, Body::Peers(index)).encode(&mut octets);
@@ -120,13 +130,17 @@ async fn write(
         let mut from = None;
         loop {
             let indexes = indexes.clone();
-            let page = engine.ask(move |core| page(core, family, from, &indexes)).await?;
+            let page = engine
+                .ask(move |core| page(core, family, from, &indexes))
+                .await?;
             for mut rib in page.0 {
                 rib.sequence = sequence;
                 sequence += 1;
                 record(at, Body::Rib(rib)).encode(&mut octets);
             }
-            file.write_all(&octets).await.map_err(Error::path("write", path))?;
+            file.write_all(&octets)
+                .await
+                .map_err(Error::path("write", path))?;
             octets.clear();
             from = page.1;
             if from.is_none() {
@@ -135,7 +149,10 @@ async fn write(
         }
     }
     file.flush().await.map_err(Error::path("write", path))?;
-    file.get_ref().sync_all().await.map_err(Error::path("write", path))?;
+    file.get_ref()
+        .sync_all()
+        .await
+        .map_err(Error::path("write", path))?;
     Ok(sequence.into())
 }
 
@@ -156,7 +173,13 @@ fn page(
 ) -> (Vec<Rib>, Option<Nlri>) {
     let rib = core.speaker.rib();
     let all = |_: &PathView| true;
-    let page = rib.routes(TableId::Global(family), Select::All, from.as_ref(), PAGE, all);
+    let page = rib.routes(
+        TableId::Global(family),
+        Select::All,
+        from.as_ref(),
+        PAGE,
+        all,
+    );
     let Some(page) = page else {
         return (Vec::new(), None);
     };

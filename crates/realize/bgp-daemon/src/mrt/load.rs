@@ -33,7 +33,9 @@ pub(crate) async fn load(engine: &Handle, path: PathBuf) -> Result<Loaded, Error
             })
         })
     });
-    let loaded = task.await.map_err(|error| Error::Engine(error.to_string()))??;
+    let loaded = task
+        .await
+        .map_err(|error| Error::Engine(error.to_string()))??;
     // What was told is done once this is answered.
     engine.ask(|_| ()).await?;
     Ok(loaded)

@@ -44,13 +44,22 @@ impl UpdateLog {
     }
 
     /// A whole BGP message, header included.
-    pub(crate) fn message(&mut self, at: Timestamp, session: Session, add_path: bool, message: &[u8]) {
-        self.put(at, Body::Message {
-            session,
-            local: false,
-            add_path,
-            message,
-        });
+    pub(crate) fn message(
+        &mut self,
+        at: Timestamp,
+        session: Session,
+        add_path: bool,
+        message: &[u8],
+    ) {
+        self.put(
+            at,
+            Body::Message {
+                session,
+                local: false,
+                add_path,
+                message,
+            },
+        );
     }
 
     pub(crate) fn state(&mut self, at: Timestamp, session: Session, old: u16, new: u16) {
@@ -98,7 +107,10 @@ impl Writer {
     }
 
     fn write(&mut self, record: &[u8]) -> std::io::Result<()> {
-        let old = self.file.as_ref().is_some_and(|(_, opened)| opened.elapsed() >= ROTATE);
+        let old = self
+            .file
+            .as_ref()
+            .is_some_and(|(_, opened)| opened.elapsed() >= ROTATE);
         if old {
             self.flush()?;
             self.file = None;

@@ -204,12 +204,18 @@ impl AttributeSets {
         if self.next_hops.is_none() {
             let mut seen = SeenNextHops::default();
             let ids = 0..self.sets.bound();
-            for set in ids.map(|id| &self.sets[id]).filter(|set| set.references > 0) {
+            for set in ids
+                .map(|id| &self.sets[id])
+                .filter(|set| set.references > 0)
+            {
                 seen.see(&set.attributes);
             }
             self.next_hops = Some(seen);
         }
-        self.next_hops.as_mut().map(|seen| std::mem::take(&mut seen.new)).unwrap_or_default()
+        self.next_hops
+            .as_mut()
+            .map(|seen| std::mem::take(&mut seen.new))
+            .unwrap_or_default()
     }
 
     pub(crate) const fn own(&self) -> &Identity {

@@ -92,9 +92,10 @@ pub(super) fn follow<S: Space>(shards: &mut [Shard<S>], markers: &mut Vec<Marker
     }
 }
 
-fn rewind<S: Space>(shards: &mut [Shard<S>], markers: &[Marker]) {
+fn rewind<S: Space>(shards: &mut [Shard<S>], markers: &mut [Marker]) {
     for (shard, marker) in shards.iter_mut().zip(markers) {
-        shard.changes.rewind(*marker);
+        shard.changes.unfollow(*marker);
+        *marker = shard.changes.follow_from_start();
     }
 }
 
