@@ -309,7 +309,9 @@ impl<'a> Plan<'a> {
                 });
             let to = match self.mode {
                 Mode::Again => want.clone(),
-                Mode::Changed | Mode::Missing | Mode::Differing(_) => want.minus(&have),
+                Mode::Changed | Mode::Missing => want.minus(&have),
+                // The version of a path does not tell which rules it was sent under.
+                Mode::Differing(_) => self.due(&want, &have, path, &nlri),
             };
             if !to.is_empty() {
                 let audience = self.audience(to);

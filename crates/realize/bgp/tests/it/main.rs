@@ -3,5 +3,6 @@
 mod codec;
 mod config;
 mod session;
+mod simulation;
 mod speaker;
 mod world;
