@@ -14,6 +14,7 @@ use crate::world::{NodeId, Random, World};
 use bgp::Family;
 use bgp::nlri::Nlri;
 use bgp::rib::{BestPath, Origin, TableId, VrfId};
+use bgp::speaker::PeerReport;
 use model::{Model, Path};
 use spec::Spec;
 use std::collections::BTreeMap;
@@ -51,9 +52,36 @@ fn run(seed: u64) -> Result<(), String> {
         faults::one(&mut world, &mut spec, &mut random);
     }
     faults::heal(&mut world, &spec);
-    world.run(QUIET);
+    calm_down(&mut world, &spec);
     (0..spec.nodes.len()).for_each(|node| world.drain(node));
     check(&world, &spec)
+}
+
+/// Until every session is up, nothing is stale or deferred, and that for a while: or until it should have been long ago.
+fn calm_down(world: &mut World, spec: &Spec) {
+    let mut calm = 0;
+    let end = world.now + QUIET;
+    while calm < 8 && world.now < end {
+        world.run(2_000);
+        let links = spec.links.iter();
+        let settled = links
+            .flat_map(|link| [link.ends, [link.ends[1], link.ends[0]]])
+            .all(|[a, b]| {
+                let report = world.report(a, b);
+                let up = report
+                    .as_ref()
+                    .is_some_and(|report| report.session.is_some());
+                let stale = |report: &PeerReport| {
+                    report.families.iter().any(|family| family.stale.is_some())
+                };
+                up && !report.as_ref().is_some_and(stale) && !world.speaker(a).is_deferring()
+            });
+        calm = if settled && !world.is_stalled() {
+            calm + 1
+        } else {
+            0
+        };
+    }
 }
 
 fn followed() -> Vec<TableId> {
@@ -220,4 +248,10 @@ fn after_quiet_every_table_is_what_the_model_says() {
             });
         }
     });
+}
+
+/// Both had failed often, and each turned the other's calls away for ever.
+#[test]
+fn seed_140_neighbors_that_are_both_damped_find_each_other_again() {
+    must_hold(140);
 }
