@@ -223,7 +223,7 @@ impl Rib {
         let low = LOW.min(self.config.backlog.max(1));
         slots
             .iter()
-            .any(|slot| self.peers.get(slot).is_some_and(|peer| peer.queued < LOW))
+            .any(|slot| self.peers.get(slot).is_some_and(|peer| peer.queued < low))
     }
 
     /// Makes messages for whoever could send; whether there is more to do at once.
