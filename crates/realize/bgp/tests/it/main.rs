@@ -2,6 +2,7 @@
 
 mod codec;
 mod config;
+mod rib;
 mod session;
 mod speaker;
 mod world;
