@@ -170,7 +170,8 @@ impl IntoResponse for Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let status = match error {
-            Error::Config { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Config { .. } | Error::Mrt { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::NoMrtDirectory => StatusCode::BAD_REQUEST,
             Error::Stopped => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
