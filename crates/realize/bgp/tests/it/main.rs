@@ -4,5 +4,6 @@ mod codec;
 mod config;
 mod rib;
 mod session;
+mod simulation;
 mod speaker;
 mod world;

@@ -313,3 +313,23 @@ fn a_labeled_route_without_a_label_has_implicit_null() {
     route.encode(false, true, &mut out);
     assert_eq!(out, [32, 0, 0, 0x31, 10, 32, 0x80, 0, 0, 10]);
 }
+
+#[test]
+fn a_prefix_with_two_places_to_be_counts_as_withdrawn() {
+    let Nlri::Evpn(nlri) = nlri(Family::Evpn, "65000:1:[5]:[0]:[24]:[10.1.1.0]") else {
+        panic!("an EVPN route");
+    };
+    let route = |esi: u8, gateway: Option<std::net::IpAddr>| Route {
+        nlri: Nlri::Evpn(nlri),
+        path_id: 0,
+        payload: Payload::Evpn(EvpnPayload {
+            esi: Esi([esi; 10]),
+            gateway,
+            ..EvpnPayload::default()
+        }),
+    };
+    let gateway = Some([10, 1, 1, 1].into());
+    assert!(route(1, gateway).treat_as_withdraw().is_some());
+    assert!(route(0, gateway).treat_as_withdraw().is_none());
+    assert!(route(1, None).treat_as_withdraw().is_none());
+}
