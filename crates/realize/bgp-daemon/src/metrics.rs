@@ -1,7 +1,7 @@
 //! The daemon's numbers in the text format of OpenMetrics 1.0. A snapshot is taken in the engine, and written as text
 //! outside of it.
 
-use crate::engine::{Core, Counters};
+use crate::engine::{Core, Counters, Traffic};
 use crate::observe::EventCounts;
 use bgp::session::State;
 use bgp::speaker::PeerReport;
@@ -16,7 +16,7 @@ use std::fmt;
 /// Everything at one moment.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    peers: Vec<(PeerReport, Option<(usize, u64, u64)>)>,
+    peers: Vec<(PeerReport, Option<Traffic>)>,
     events: EventCounts,
     sockets: Counters,
     half_open: usize,
@@ -168,7 +168,7 @@ impl Snapshot {
             .iter()
             .zip(&neighbors)
             .filter_map(|((_, traffic), name)| {
-                let (waiting, _, _) = (*traffic)?;
+                let waiting = traffic.as_ref()?.waiting;
                 Some((vec![("neighbor", name.as_str())], waiting as u64))
             });
         let help = "Octets encoded for a neighbour that its socket has not taken.";
@@ -288,27 +288,26 @@ impl Snapshot {
 
     fn sockets(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
         let (counter, gauge) = (MetricType::Counter, MetricType::Gauge);
-        let open: (u64, u64) = self.peers.iter().filter_map(|(_, traffic)| *traffic).fold(
-            (0, 0),
-            |(inward, outward), (_, octets_in, octets_out)| {
-                (inward + octets_in, outward + octets_out)
-            },
-        );
-        let octets_in = self.sockets.octets_in + open.0;
-        let octets_out = self.sockets.octets_out + open.1;
+        let open = || {
+            self.peers
+                .iter()
+                .filter_map(|(_, traffic)| traffic.as_ref())
+        };
+        let octets_in: u64 = open().map(|traffic| traffic.octets_in).sum();
+        let octets_out: u64 = open().map(|traffic| traffic.octets_out).sum();
         single(
             encoder,
             "received_octets",
             "Octets read from neighbours.",
             counter,
-            octets_in,
+            self.sockets.octets_in + octets_in,
         )?;
         single(
             encoder,
             "sent_octets",
             "Octets written to neighbours.",
             counter,
-            octets_out,
+            self.sockets.octets_out + octets_out,
         )?;
         let help = "Wake-ups of the sessions' thread.";
         single(encoder, "rounds", help, counter, self.sockets.rounds)?;

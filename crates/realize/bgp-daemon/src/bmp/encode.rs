@@ -247,7 +247,7 @@ fn local_peer(global: &Global, at: Timestamp) -> Peer {
 }
 
 /// An OPEN that says what the local RIB's UPDATEs may have: every family, and AS numbers of four octets.
-pub(crate) fn own_open(global: &Global) -> Bytes {
+fn own_open(global: &Global) -> Bytes {
     let mut capabilities = vec![Capability::FourOctetAs(global.asn)];
     capabilities.extend(
         Family::ALL

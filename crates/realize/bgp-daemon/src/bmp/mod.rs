@@ -6,5 +6,5 @@ mod encode;
 mod stations;
 
 pub(crate) use client::follow;
-pub(crate) use encode::{Monitored, own_open};
+pub(crate) use encode::Monitored;
 pub(crate) use stations::Stations;

@@ -92,6 +92,15 @@ pub(crate) struct Io {
     pub(crate) counters: Counters,
 }
 
+/// Octets of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Traffic {
+    /// Taken from the speaker and not by the socket.
+    pub(crate) waiting: usize,
+    pub(crate) octets_in: u64,
+    pub(crate) octets_out: u64,
+}
+
 /// What the sockets have seen, for the metrics.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counters {
@@ -451,13 +460,12 @@ impl Io {
         self.admission.half_open()
     }
 
-    /// Octets that were taken from the speaker and not by the socket, and all octets in and out.
-    pub(crate) fn traffic(&self, id: ConnId) -> Option<(usize, u64, u64)> {
+    pub(crate) fn traffic(&self, id: ConnId) -> Option<Traffic> {
         let connection = self.connections.get(&id)?;
-        Some((
-            connection.waiting(),
-            connection.octets_in,
-            connection.octets_out,
-        ))
+        Some(Traffic {
+            waiting: connection.waiting(),
+            octets_in: connection.octets_in,
+            octets_out: connection.octets_out,
+        })
     }
 }
