@@ -4,13 +4,17 @@
 mod events;
 mod mrt;
 mod neighbors;
+mod openapi;
 mod originate;
+mod policy;
 mod query;
 mod reload;
 mod rib;
 pub(crate) mod route;
 mod server;
 mod summary;
+
+pub(crate) use query::table_name;
 
 use crate::Error;
 use crate::daemon::Settings;
@@ -51,7 +55,7 @@ impl Serving {
     ) -> Result<Self, Error> {
         let (unix, socket) = server::bind_unix(&settings.socket)?;
         let context = Context {
-            engine,
+            engine: engine.clone(),
             config: settings.config.clone(),
         };
         let router = router(context.clone());
@@ -73,6 +77,8 @@ impl Serving {
             tasks.push(tokio::spawn(server::serve_tcp(listener, metrics, None)));
         }
         tasks.push(tokio::spawn(server::serve_unix(unix, router)));
+        tasks.push(tokio::spawn(crate::mrt::schedule(engine.clone())));
+        tasks.push(tokio::spawn(crate::bmp::follow(engine)));
         Ok(Self {
             tasks,
             _socket: socket,
@@ -110,12 +116,14 @@ fn router(context: Context) -> Router {
             "/routes",
             post(originate::announce).delete(originate::withdraw),
         )
+        .route("/policy/test", post(policy::test))
         .route("/mrt/dump", post(mrt::dump))
         .route("/mrt/load", post(mrt::load))
         .route("/config/diff", post(reload::diff))
         .route("/reload", post(reload::reload))
         .route("/events", get(events::stream))
-        .route("/metrics", get(summary::metrics));
+        .route("/metrics", get(summary::metrics))
+        .route("/openapi.json", get(openapi::document));
     Router::new()
         .nest("/bgp/v1", v1)
         .fallback(|| async {
@@ -162,7 +170,8 @@ impl IntoResponse for Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let status = match error {
-            Error::Config { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Config { .. } | Error::Mrt { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::NoMrtDirectory => StatusCode::BAD_REQUEST,
             Error::Stopped => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -34,7 +34,7 @@ impl Core {
         }
         self.observe();
         self.write();
-        self.feed_kernel();
+        self.feed();
     }
 
     fn carry_out(&mut self, action: Action) {
