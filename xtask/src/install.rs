@@ -28,11 +28,52 @@ pub(crate) const TEST: &[Package] = &[
     ("chromium", "/usr/bin/chromium"),
 ];
 
+<<<<<<< HEAD
 pub(crate) const BENCH: &[Package] = &[("iperf3", "/usr/bin/iperf3")];
 
 /// The packages whose file is not there.
 fn missing<'a>(sets: &[&[(&'a str, &'a str)]]) -> Vec<&'a str> {
     sets.iter()
+=======
+/// The BGP speakers that ours is measured against and tested with, and what looks at their packets.
+pub(crate) const BGP: &[Package] = &[
+    ("frr", "/usr/lib/frr/bgpd"),
+    ("bird2", "/usr/sbin/bird"),
+    ("gobgpd", "/usr/bin/gobgpd"),
+    ("exabgp", "/usr/sbin/exabgp"),
+    ("tshark", "/usr/bin/tshark"),
+    ("bpftool", "/usr/sbin/bpftool"),
+];
+
+/// The units of packages that are installed for their programs only: these must not run by themselves, now or after a boot.
+const SERVICES: &[(&str, &str)] = &[
+    ("frr", "frr.service"),
+    ("bird2", "bird.service"),
+    ("gobgpd", "gobgpd.service"),
+    ("exabgp", "exabgp.service"),
+];
+
+/// Masks the services of packages that are about to be installed, as `systemctl mask` does, which needs a running systemd.
+/// A machine that has the package already is left as its operator wants it.
+fn mask_services(missing: &[&str]) -> Result<()> {
+    for (_, unit) in SERVICES.iter().filter(|(name, _)| missing.contains(name)) {
+        let folder = PathBuf::from("/etc/systemd/system");
+        let mask = folder.join(unit);
+        if mask.symlink_metadata().is_err() {
+            std::fs::create_dir_all(&folder)?;
+            std::os::unix::fs::symlink("/dev/null", &mask)
+                .with_context(|| format!("cannot mask {unit}"))?;
+            eprintln!("· {unit} is masked: only its program is wanted (systemctl unmask {unit})");
+        }
+    }
+    Ok(())
+}
+
+/// Installs the packages that are missing.
+pub(crate) fn packages(sets: &[&[Package]]) -> Result<()> {
+    let missing: Vec<&str> = sets
+        .iter()
+>>>>>>> bgp-next
         .flat_map(|set| set.iter())
         .filter(|(_, file)| !PathBuf::from(file).exists())
         .map(|(name, _)| *name)
@@ -55,6 +96,7 @@ pub(crate) fn packages(sets: &[&[Package]]) -> Result<()> {
         "this is no Debian; install by hand: {}",
         lacking.join(" ")
     );
+    mask_services(&missing)?;
     run(command("apt-get", &["update", "-qq"]).stdout(std::process::Stdio::null()))?;
     let mut install = command(
         "apt-get",

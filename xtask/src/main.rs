@@ -43,7 +43,8 @@ enum Task {
     Bench {
         /// Which one.
         #[arg(value_parser = [
-            "all", "api-read", "api-write", "datapath", "group-ripple", "planner", "port-up", "restart",
+            "all", "api-read", "api-write", "bgp-evpn", "bgp-fanout", "bgp-late", "bgp-latency",
+            "bgp-reflect", "bgp-rtc", "bgp-torture", "bgp-transit", "bgp-vpn", "datapath", "group-ripple", "planner", "port-up", "restart",
         ])]
         name: String,
         /// Print one JSON object per benchmark.
@@ -89,7 +90,14 @@ fn run(task: Task) -> Result<()> {
             shell::replace_with(lab)
         }
         Task::Bench { name, json } => {
+<<<<<<< HEAD
             install::packages(&[install::BUILD, install::DEMO, install::BENCH])?;
+=======
+            install::packages(&[install::BUILD, install::DEMO])?;
+            if name == "all" || name.starts_with("bgp-") {
+                install::packages(&[install::BGP])?;
+            }
+>>>>>>> bgp-next
             build::release()?;
             let mut lab = build::lab_command()?;
             lab.args(["bench", &name]).args(json.then_some("--json"));

@@ -1,6 +1,7 @@
 //! Simulated hosts, load generators, the two-host lab in network namespaces, and the benchmarks. Never shipped.
 
 pub mod bench;
+pub mod bgp;
 pub mod hosts;
 pub mod kernel;
 pub mod lab;
@@ -10,7 +11,7 @@ use anyhow::{Result, bail};
 use bench::Measurement;
 
 /// The benchmarks by name.
-pub const BENCHES: [&str; 7] = [
+pub const BENCHES: [&str; 15] = [
     "api-write",
     "api-read",
     "port-up",
@@ -18,10 +19,22 @@ pub const BENCHES: [&str; 7] = [
     "group-ripple",
     "planner",
     "restart",
+    "bgp-transit",
+    "bgp-reflect",
+    "bgp-vpn",
+    "bgp-evpn",
+    "bgp-rtc",
+    "bgp-latency",
+    "bgp-late",
+    "bgp-fanout",
 ];
 
-/// Runs one benchmark. Those with hosts need root.
-pub async fn run_bench(name: &str) -> Result<Vec<Measurement>> {
+/// Runs one benchmark. Those with hosts or routers need root. `only` limits the programs that a BGP benchmark compares.
+pub async fn run_bench(name: &str, only: &[bgp::Software]) -> Result<Vec<Measurement>> {
+    if bgp::BENCHES.contains(&name) {
+        lab::remove_leftovers();
+        return tokio::task::block_in_place(|| bgp::run(name, only));
+    }
     if matches!(name, "port-up" | "datapath" | "restart") {
         lab::check_requirements()?;
         lab::remove_leftovers();

@@ -1,6 +1,7 @@
 //! The one binary: the controller with API and console, the host agent, and the operator's commands.
 
 mod agent;
+mod bgp;
 mod config;
 mod metrics;
 mod notify;
@@ -33,7 +34,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, and the answer is no (a traced packet is \
-dropped, a host differs from its plan).";
+dropped, a host differs from its plan, a route is not sent).";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -44,6 +45,9 @@ enum Verb {
     /// Ask the agent of this host, or act on its ports.
     #[command(subcommand)]
     Agent(agent::Verb),
+    /// Run the BGP daemon, or ask it: sessions, routes, why a route is (not) used or sent.
+    #[command(subcommand)]
+    Bgp(bgp::Verb),
     /// Show hosts with the revision each has applied, and counts of networks and ports.
     Status(status::Options),
     /// Follow a packet by the plan, from a port to a port or an address, and tell where it ends.
@@ -99,6 +103,7 @@ fn run(verb: Verb) -> anyhow::Result<Answer> {
         Verb::Up(options) => runtime.block_on(up::run(options)).map(|()| Answer::Yes),
         Verb::HostAgent(options) => runtime.block_on(agent::run(options)).map(|()| Answer::Yes),
         Verb::Agent(verb) => runtime.block_on(agent::ask(verb)),
+        Verb::Bgp(verb) => runtime.block_on(bgp::run(verb)),
         Verb::Status(options) => runtime.block_on(status::run(options)).map(|()| Answer::Yes),
         Verb::Trace(options) => runtime.block_on(trace::run(options)),
         Verb::Completion { shell } => {

@@ -2,7 +2,9 @@
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// Sends a state such as `READY=1`; does nothing outside systemd.
 pub(crate) fn notify(state: &str) {
@@ -43,5 +45,31 @@ impl StopSignal {
             _ = self.interrupt.recv() => {}
         }
         notify("STOPPING=1");
+    }
+}
+
+/// When systemd must hear `WATCHDOG=1` next (`WatchdogSec=`); never, if it does not wait for it.
+pub(crate) struct Watchdog(Option<Interval>);
+
+pub(crate) fn watchdog() -> Watchdog {
+    let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
+    let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+    let micros = number("WATCHDOG_USEC").filter(|micros| ours && *micros > 1);
+    Watchdog(micros.map(|micros| {
+        // Half of it, as sd_watchdog_enabled(3) recommends.
+        let mut interval = interval(Duration::from_micros(micros / 2));
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        interval
+    }))
+}
+
+impl Watchdog {
+    pub(crate) async fn due(&mut self) {
+        match &mut self.0 {
+            Some(interval) => {
+                interval.tick().await;
+            }
+            None => std::future::pending().await,
+        }
     }
 }

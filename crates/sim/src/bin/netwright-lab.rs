@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use sim::bench::Report;
+use sim::bgp::Software;
 use sim::lab;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +32,9 @@ enum Verb {
         name: String,
         #[arg(long)]
         json: bool,
+        /// Of a BGP benchmark, only these programs (netwright, frr, bird, gobgp).
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<Software>,
     },
     /// Starts a two-host cloud with some networks and ports, runs a command with NETWRIGHT_URL set, and ends with
     /// the command's exit code.
@@ -85,13 +89,13 @@ async fn run(verb: Verb) -> Result<bool> {
             once,
             json,
         } => lab::demo(openstack, once, json).await,
-        Verb::Bench { name, json } => bench(&name, json).await,
+        Verb::Bench { name, json, only } => bench(&name, json, &only).await,
         Verb::WithCloud { folder, command } => lab::with_cloud(&folder, &command).await,
         Verb::Keystone { keystone } => lab::keystone(&keystone).await,
     }
 }
 
-async fn bench(name: &str, json: bool) -> Result<bool> {
+async fn bench(name: &str, json: bool, only: &[Software]) -> Result<bool> {
     let names = if name == "all" {
         sim::BENCHES.to_vec()
     } else {
@@ -99,7 +103,7 @@ async fn bench(name: &str, json: bool) -> Result<bool> {
     };
     let mut met = true;
     for name in names {
-        let report = Report::new(name, sim::run_bench(name).await?);
+        let report = Report::new(name, sim::run_bench(name, only).await?);
         met &= report.all_met();
         if json {
             println!("{}", serde_json::to_string(&report)?);

@@ -1,5 +1,7 @@
 //! The lab itself: its probes must see what is there, or nothing it shows means anything.
 
+mod bgp;
+
 use sim::lab::{Flow, Namespace, name_server, remove_leftovers, run, who};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

@@ -1,0 +1,172 @@
+//! The kernel's routing tables. A thread of its own writes the routes that are wanted and repairs what others take
+//! away; it tells how next hops are reached and what there is to redistribute. It
+//! touches only routes and next-hop objects with its own protocol number, and the speaker never waits for it.
+
+mod fib;
+mod netlink;
+mod thread;
+mod underlay;
+mod wire;
+
+pub(crate) use fib::{NextHop, Want};
+pub(crate) use underlay::PROTOCOL_KERNEL;
+pub(crate) use wire::TABLE_MAIN;
+
+use ipnet::IpNet;
+use mio::Waker;
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// What the thread is to do with the kernel's tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Of our routes and next-hop objects (`rtm_protocol`).
+    pub(crate) protocol: u8,
+    /// Of our routes, by table.
+    pub(crate) metrics: HashMap<u32, u32>,
+    /// Which routes of others are told, by table.
+    pub(crate) imports: HashMap<u32, BTreeSet<u8>>,
+}
+
+/// What becomes of our routes when the daemon stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// They stay, and the next run adopts them.
+    Keep,
+    Remove,
+}
+
+/// A route of another protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Imported {
+    pub(crate) protocol: u8,
+    pub(crate) metric: u32,
+}
+
+/// What the kernel's thread tells.
+#[derive(Debug)]
+pub(crate) enum KernelEvent {
+    /// How these next hops are reached now: the metric of the way there, `None` if there is none.
+    NextHops(Vec<(NextHop, Option<u32>)>),
+    /// Routes to redistribute that came, changed or went.
+    Imported(Vec<(u32, IpNet, Option<Imported>)>),
+    /// Interfaces that went up or down.
+    Links(Vec<(String, bool)>),
+}
+
+/// What has happened, for the metrics.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Status {
+    pub(crate) installed: u64,
+    pub(crate) wanted: u64,
+    pub(crate) written: u64,
+    pub(crate) repaired: u64,
+    pub(crate) refused: u64,
+    pub(crate) resyncs: u64,
+    /// Why the kernel refused the last route it refused.
+    pub(crate) error: Option<String>,
+    pub(crate) next_hop_objects: bool,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    settings: Option<Settings>,
+    routes: HashMap<(u32, IpNet), Option<Want>>,
+    next_hops: Option<HashSet<NextHop>>,
+    sweep: bool,
+    /// Tables in which nothing of ours is wanted any more.
+    dropped: Vec<u32>,
+    stop: Option<Leave>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pending: Mutex<Pending>,
+    status: Mutex<Status>,
+    waker: Waker,
+}
+
+/// The thread. Everything asked of it is coalesced by what it is about, so what waits is bounded by the tables.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Kernel {
+    /// Starts in the calling thread's network namespace. `tell` is called by the kernel's thread and must not block.
+    pub(crate) fn start(
+        settings: Settings,
+        tell: impl Fn(KernelEvent) + Send + 'static,
+    ) -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let shared = Arc::new(Shared {
+            pending: Mutex::default(),
+            status: Mutex::default(),
+            waker: Waker::new(poll.registry(), thread::WAKE)?,
+        });
+        let worker = thread::Worker::open(poll, settings, shared.clone(), Box::new(tell))?;
+        let thread = std::thread::Builder::new()
+            .name("bgp-kernel".to_owned())
+            .spawn(move || worker.run())?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// What routes should do from now on; `None`: they should not be.
+    pub(crate) fn want(&self, routes: impl IntoIterator<Item = (u32, IpNet, Option<Want>)>) {
+        self.ask(|pending| {
+            let routes = routes.into_iter();
+            pending
+                .routes
+                .extend(routes.map(|(table, prefix, want)| ((table, prefix), want)));
+        });
+    }
+
+    /// Nothing of ours is wanted in this table any more.
+    pub(crate) fn drop_table(&self, table: u32) {
+        self.ask(|pending| {
+            pending.routes.retain(|(of, _), _| *of != table);
+            pending.dropped.push(table);
+        });
+    }
+
+    /// The next hops to tell about, all of them.
+    pub(crate) fn track(&self, next_hops: HashSet<NextHop>) {
+        self.ask(|pending| pending.next_hops = Some(next_hops));
+    }
+
+    pub(crate) fn configure(&self, settings: Settings) {
+        self.ask(|pending| pending.settings = Some(settings));
+    }
+
+    /// The tables have converged after the start: routes of an earlier run that nobody wants are removed.
+    pub(crate) fn sweep(&self) {
+        self.ask(|pending| pending.sweep = true);
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.shared.status.lock().clone()
+    }
+
+    /// Ends the thread, after all that was asked is done.
+    pub(crate) fn stop(mut self, leave: Leave) {
+        self.ask(|pending| pending.stop = Some(leave));
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+
+    fn ask(&self, change: impl FnOnce(&mut Pending)) {
+        change(&mut self.shared.pending.lock());
+        if let Err(error) = self.shared.waker.wake() {
+            tracing::error!(%error, "cannot wake the kernel's thread");
+        }
+    }
+}

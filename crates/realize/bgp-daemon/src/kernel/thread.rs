@@ -1,0 +1,438 @@
+//! The thread that talks with the kernel: it subscribes before it looks, compares completely at the start, when
+//! notifications were lost and when a link goes, and follows notifications otherwise.
+
+use super::fib::{Fib, NextHop, Step};
+use super::netlink::{Answer, Message, Netlink, answers};
+use super::underlay::Underlay;
+use super::wire::{
+    GROUP_NEXTHOP, GROUPS, Hop, Link, Object, RTM_DELLINK, RTM_DELNEXTHOP, RTM_DELROUTE,
+    RTM_NEWLINK, RTM_NEWNEXTHOP, RTM_NEWROUTE, Route,
+};
+use super::{Imported, KernelEvent, Leave, Pending, Settings, Shared};
+use ipnet::IpNet;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) const WAKE: Token = Token(0);
+const NOTIFIED: Token = Token(1);
+/// Steps that the kernel refused, and a comparison that failed, are tried again then.
+const RETRY: Duration = Duration::from_secs(1);
+/// Dumps that changed under way are repeated this often; the notifications fill the rest.
+const DUMPS: usize = 5;
+
+/// Of routes in a table that says nothing: behind what comes with an interface, whose IPv6 routes have 256.
+const METRIC: u32 = 512;
+
+type Tell = Box<dyn Fn(KernelEvent) + Send>;
+
+pub(super) struct Worker {
+    poll: Poll,
+    requests: Netlink,
+    notices: Netlink,
+    settings: Settings,
+    shared: Arc<Shared>,
+    tell: Tell,
+    fib: Fib,
+    underlay: Underlay,
+    /// What was told last of the next hops that are tracked.
+    tracked: HashMap<NextHop, Option<u32>>,
+    imported: HashMap<(u32, IpNet), Imported>,
+    state: State,
+}
+
+/// What has to be done before the thread may sleep.
+#[derive(Debug, Default)]
+struct State {
+    resync: bool,
+    underlay: bool,
+    retry: bool,
+}
+
+impl Worker {
+    pub(super) fn open(
+        poll: Poll,
+        settings: Settings,
+        shared: Arc<Shared>,
+        tell: Tell,
+    ) -> io::Result<Self> {
+        let mut requests = Netlink::open()?;
+        let notices = Netlink::subscribe(GROUPS)?;
+        let objects =
+            requests.dump(&Object::dump(), |_| {}).is_ok() && notices.join(GROUP_NEXTHOP).is_ok();
+        let fd = notices.as_fd().as_raw_fd();
+        poll.registry()
+            .register(&mut SourceFd(&fd), NOTIFIED, Interest::READABLE)?;
+        shared.status.lock().next_hop_objects = objects;
+        Ok(Self {
+            poll,
+            requests,
+            notices,
+            fib: Fib::new(settings.protocol, objects),
+            settings,
+            shared,
+            tell,
+            underlay: Underlay::default(),
+            tracked: HashMap::new(),
+            imported: HashMap::new(),
+            state: State {
+                resync: true,
+                ..State::default()
+            },
+        })
+    }
+
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(8);
+        loop {
+            let stop = self.take_requests();
+            self.notifications();
+            if self.state.resync {
+                self.resync();
+            }
+            if std::mem::take(&mut self.state.underlay) {
+                self.underlay_changed();
+            }
+            self.write();
+            self.report();
+            if stop.is_some() {
+                return;
+            }
+            let timeout = (self.state.retry || self.state.resync).then_some(RETRY);
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    tracing::error!(%error, "the kernel's thread cannot wait");
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn take_requests(&mut self) -> Option<Leave> {
+        let pending = std::mem::take(&mut *self.shared.pending.lock());
+        let Pending {
+            settings,
+            routes,
+            next_hops,
+            sweep,
+            dropped,
+            stop,
+        } = pending;
+        if let Some(settings) = settings.filter(|settings| *settings != self.settings) {
+            self.reconfigure(settings);
+        }
+        for table in dropped {
+            self.fib.forget_table(table);
+        }
+        for ((table, prefix), want) in routes {
+            let metric = self.settings.metrics.get(&table).copied().unwrap_or(METRIC);
+            let key = super::wire::RouteKey {
+                table,
+                prefix,
+                metric,
+            };
+            let underlay = &self.underlay;
+            self.fib
+                .want(key, want, |next_hop| underlay.resolve(next_hop).ways);
+        }
+        if let Some(next_hops) = next_hops {
+            self.tracked
+                .retain(|next_hop, _| next_hops.contains(next_hop));
+            self.track(next_hops);
+        }
+        if sweep {
+            self.fib.sweep();
+        }
+        if stop == Some(Leave::Remove) {
+            self.fib.clear();
+        }
+        stop
+    }
+
+    /// A table's new metric takes effect at the next start: routes with the old one would be orphans.
+    fn reconfigure(&mut self, settings: Settings) {
+        self.settings.imports = settings.imports;
+        for (table, metric) in settings.metrics {
+            self.settings.metrics.entry(table).or_insert(metric);
+        }
+        self.import_all();
+    }
+
+    fn track(&mut self, next_hops: HashSet<NextHop>) {
+        let mut news = Vec::new();
+        for next_hop in next_hops {
+            if !self.tracked.contains_key(&next_hop) {
+                let metric = self.metric_to(&next_hop);
+                self.tracked.insert(next_hop, metric);
+                news.push((next_hop, metric));
+            }
+        }
+        if !news.is_empty() {
+            (self.tell)(KernelEvent::NextHops(news));
+        }
+    }
+
+    fn metric_to(&self, next_hop: &NextHop) -> Option<u32> {
+        let resolution = self.underlay.resolve(next_hop);
+        (!resolution.ways.is_empty()).then_some(resolution.metric)
+    }
+
+    // ---- notifications ----
+
+    fn notifications(&mut self) {
+        loop {
+            let datagram = match self.notices.notified() {
+                Ok(Some(datagram)) => datagram.to_vec(),
+                Ok(None) => return,
+                // Lost ones: until the queue is empty the kernel drops more without another word.
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    self.state.resync = true;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "cannot read the kernel's notifications");
+                    self.state.resync = true;
+                    return;
+                }
+            };
+            for answer in answers(&datagram) {
+                self.notice(answer);
+            }
+        }
+    }
+
+    fn notice(&mut self, answer: Answer<'_>) {
+        let payload = answer.payload;
+        match answer.kind {
+            RTM_NEWROUTE | RTM_DELROUTE => {
+                if let Some(route) = Route::read(payload) {
+                    self.route_notice(route, answer.kind == RTM_NEWROUTE, answer.port);
+                }
+            }
+            RTM_NEWLINK => {
+                if let Some(link) = Link::read(payload) {
+                    self.link_notice(link);
+                }
+            }
+            RTM_DELLINK => {
+                if let Some(link) = Link::read(payload) {
+                    self.underlay.remove_link(link.index);
+                    (self.tell)(KernelEvent::Links(vec![(link.name, false)]));
+                    self.state.resync = true;
+                }
+            }
+            // The kernel tells of the objects that go with a link, but not of the routes that go with them.
+            RTM_NEWNEXTHOP | RTM_DELNEXTHOP if answer.port != self.requests.port => {
+                self.state.resync = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn route_notice(&mut self, route: Route, is_new: bool, port: u32) {
+        if route.protocol == self.settings.protocol {
+            // An echo of our own writing says nothing new.
+            if port == self.requests.port {
+                return;
+            }
+            if is_new {
+                self.fib.noticed(&route);
+            } else if self.fib.vanished(route.key) {
+                self.shared.status.lock().repaired += 1;
+                tracing::warn!(prefix = %route.key.prefix, table = route.key.table, "another program deleted our route; it is put back");
+            }
+            return;
+        }
+        let key = route.key;
+        if is_new {
+            self.underlay.set_route(route);
+        } else {
+            self.underlay.remove_route(key);
+            self.fib.freed(key);
+        }
+        self.state.underlay = true;
+        self.import(key.table, key.prefix);
+    }
+
+    fn link_notice(&mut self, link: Link) {
+        let (name, up) = (link.name.clone(), link.up);
+        let was_up = self.underlay.link_up(link.index);
+        self.underlay.set_link(link);
+        if was_up != up {
+            (self.tell)(KernelEvent::Links(vec![(name, up)]));
+            self.state.underlay = true;
+            // IPv4 routes go with their link without a notification each.
+            self.state.resync |= !up;
+        }
+    }
+
+    // ---- complete comparison ----
+
+    fn resync(&mut self) {
+        match self.read_everything() {
+            Ok(()) => {
+                self.state.resync = false;
+                self.state.underlay = true;
+                self.shared.status.lock().resyncs += 1;
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot read the kernel's tables; trying again");
+                self.shared.status.lock().error = Some(error.to_string());
+            }
+        }
+    }
+
+    fn read_everything(&mut self) -> io::Result<()> {
+        let before: HashMap<String, bool> = self
+            .underlay
+            .links()
+            .map(|link| (link.name.clone(), link.up))
+            .collect();
+        self.underlay.clear();
+        for link in self.dump(&Link::dump(), Link::read)? {
+            self.underlay.set_link(link);
+        }
+        let mut objects = Vec::new();
+        if self.shared.status.lock().next_hop_objects {
+            objects = self.dump(&Object::dump(), Object::read)?;
+            for object in &objects {
+                self.underlay.set_object(object.clone());
+            }
+        }
+        let mut ours = Vec::new();
+        for v6 in [false, true] {
+            for route in self.dump(&Route::dump(v6, 0), Route::read)? {
+                match route.protocol == self.settings.protocol {
+                    true => ours.push(route),
+                    false => self.underlay.set_route(route),
+                }
+            }
+        }
+        self.fib.compare(ours, objects);
+        let changed = self
+            .underlay
+            .links()
+            .filter(|link| before.get(&link.name) != Some(&link.up));
+        let changed: Vec<_> = changed.map(|link| (link.name.clone(), link.up)).collect();
+        if !changed.is_empty() {
+            (self.tell)(KernelEvent::Links(changed));
+        }
+        self.import_all();
+        Ok(())
+    }
+
+    fn dump<T>(
+        &mut self,
+        request: &Message,
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> io::Result<Vec<T>> {
+        let mut found = Vec::new();
+        for _ in 0..DUMPS {
+            found.clear();
+            if self
+                .requests
+                .dump(request, |payload| found.extend(read(payload)))?
+            {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    // ---- what follows from changes ----
+
+    fn underlay_changed(&mut self) {
+        let underlay = &self.underlay;
+        let ways = |next_hop: &NextHop| -> Vec<(Hop, u16)> { underlay.resolve(next_hop).ways };
+        self.fib.resolve(ways);
+        let mut news = Vec::new();
+        for (next_hop, told) in &mut self.tracked {
+            let resolution = underlay.resolve(next_hop);
+            let metric = (!resolution.ways.is_empty()).then_some(resolution.metric);
+            if metric != *told {
+                *told = metric;
+                news.push((*next_hop, metric));
+            }
+        }
+        if !news.is_empty() {
+            (self.tell)(KernelEvent::NextHops(news));
+        }
+    }
+
+    fn importable(&self, table: u32, prefix: IpNet) -> Option<Imported> {
+        let protocols = self.settings.imports.get(&table)?;
+        let route = self.underlay.route(table, prefix)?;
+        protocols.contains(&route.protocol).then_some(Imported {
+            protocol: route.protocol,
+            metric: route.key.metric,
+        })
+    }
+
+    fn import(&mut self, table: u32, prefix: IpNet) {
+        let now = self.importable(table, prefix);
+        let before = match now {
+            Some(now) => self.imported.insert((table, prefix), now),
+            None => self.imported.remove(&(table, prefix)),
+        };
+        if before != now {
+            (self.tell)(KernelEvent::Imported(vec![(table, prefix, now)]));
+        }
+    }
+
+    fn import_all(&mut self) {
+        let here: HashSet<_> = self
+            .underlay
+            .routes()
+            .map(|route| (route.key.table, route.key.prefix))
+            .collect();
+        let gone: Vec<_> = self
+            .imported
+            .keys()
+            .filter(|key| !here.contains(key))
+            .copied()
+            .collect();
+        for (table, prefix) in here.into_iter().chain(gone) {
+            self.import(table, prefix);
+        }
+    }
+
+    fn write(&mut self) {
+        let steps = self.fib.steps();
+        self.state.retry = false;
+        if steps.is_empty() {
+            return;
+        }
+        let messages: Vec<Message> = steps.iter().map(Step::message).collect();
+        let (mut refused, mut last) = (0, None);
+        let outcome = self.requests.apply(&messages, |index, error| {
+            if self.fib.refused(&steps[index], &error) {
+                tracing::warn!(step = ?steps[index], %error, "the kernel refused a change");
+                refused += 1;
+                last = Some(error.to_string());
+            }
+        });
+        let mut status = self.shared.status.lock();
+        status.written += steps.len() as u64 - refused;
+        status.refused += refused;
+        status.error = last;
+        if let Err(error) = outcome {
+            tracing::error!(%error, "writing to the kernel failed; comparing again");
+            status.error = Some(error.to_string());
+            self.state.resync = true;
+        }
+        // What was refused is found by comparing, when whatever was in the way may be gone.
+        self.state.retry = refused > 0;
+        self.state.resync |= refused > 0;
+    }
+
+    fn report(&self) {
+        let mut status = self.shared.status.lock();
+        status.installed = self.fib.installed() as u64;
+        status.wanted = self.fib.wanted() as u64;
+    }
+}

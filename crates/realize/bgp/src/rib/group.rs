@@ -1,0 +1,587 @@
+//! Groups of peers that are sent the same: each change is encoded once for them.
+//!
+//! The members of a group that have seen the same changes are a subgroup with one marker per shard. A subgroup makes
+//! messages only while one of its members has almost nothing left to send; members who by then have too much queued
+//! become a subgroup of their own, further back. Subgroups that come to stand at the same place become one again. A new
+//! peer, a refresh and a policy change are subgroups that start at the beginning.
+
+use super::Rib;
+use super::audience::{Slot, Slots};
+use super::changes::Marker;
+use super::export::{Export, ExportKey};
+use super::peer::Due;
+use super::plan::{Block, Context, Mode, Plan, only};
+use super::shard::Shard;
+use super::tables::with_table;
+use crate::Family;
+use crate::message::{RefreshKind, RouteRefresh, UpdateBuilder};
+use crate::policy::Policies;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// What a group exports by.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    pub(crate) key: ExportKey,
+    pub(crate) policies: Arc<Policies>,
+}
+
+/// Peers with equal rules.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) subgroups: Vec<Subgroup>,
+}
+
+/// Members that have seen the same.
+#[derive(Debug)]
+pub(crate) struct Subgroup {
+    pub(crate) members: Slots,
+    markers: Vec<Marker>,
+    walk: Walk,
+}
+
+/// How the entries up to the marker are to be taken.
+#[derive(Debug)]
+enum Walk {
+    /// What changed since.
+    Changes,
+    /// Everything again: a refresh.
+    Again,
+    /// Up to these markers, where the members stood when their rules changed: what the old rules made different.
+    Differing {
+        until: Vec<Marker>,
+        before: Arc<Rules>,
+    },
+}
+
+/// Where a peer starts in a family.
+pub(crate) enum Start {
+    Beginning,
+    Now,
+    Again,
+    /// After its rules, add-path aside, changed; it stood where these markers are, which become the walk's.
+    Differing(Vec<Marker>, Arc<Rules>),
+}
+
+/// Entries a single peer must be shown because its route targets changed.
+pub(crate) type Pending = VecDeque<(Family, u16, u32)>;
+
+/// Entries looked at in one go.
+const SLICE: usize = 4096;
+/// A peer with fewer octets queued is given more.
+const LOW: usize = 64 << 10;
+
+impl Rib {
+    fn group_of(&self, slot: Slot, family: Family) -> Option<(usize, usize)> {
+        self.groups.iter().enumerate().find_map(|(at, group)| {
+            if group.rules.key.family != family {
+                return None;
+            }
+            let has = |subgroup: &Subgroup| subgroup.members.contains(slot);
+            Some((at, group.subgroups.iter().position(has)?))
+        })
+    }
+
+    pub(super) fn rules_of(&self, slot: Slot, family: Family) -> Option<&Arc<Rules>> {
+        let (group, _) = self.group_of(slot, family)?;
+        Some(&self.groups[group].rules)
+    }
+
+    pub(super) fn current_rules(&self, slot: Slot, family: Family) -> Option<Rules> {
+        let info = &self.peers.get(slot)?.info;
+        let epoch = info
+            .export
+            .as_ref()
+            .and_then(|name| self.policy_epochs.get(name))
+            .copied()
+            .unwrap_or_default();
+        Some(Rules {
+            key: ExportKey::new(info, family, &self.policies, epoch),
+            policies: self.policies.clone(),
+        })
+    }
+
+    /// Makes a peer a member of the group its rules put it in.
+    pub(super) fn join(&mut self, slot: Slot, family: Family, start: Start) {
+        let Some(rules) = self.current_rules(slot, family) else {
+            return;
+        };
+        let add_path = rules.key.add_path.is_some();
+        let known = self
+            .groups
+            .iter()
+            .position(|group| group.rules.key == rules.key);
+        let at = known.unwrap_or_else(|| {
+            self.groups.push(Group {
+                rules: Arc::new(rules),
+                subgroups: Vec::new(),
+            });
+            self.groups.len() - 1
+        });
+        let now = matches!(start, Start::Now);
+        let markers = with_table!(self.tables, family, table => table
+            .shards
+            .iter_mut()
+            .map(|shard| {
+                let list = shard.list(add_path);
+                if now { list.follow_from_now() } else { list.follow_from_start() }
+            })
+            .collect());
+        let walk = match start {
+            Start::Beginning | Start::Now => Walk::Changes,
+            Start::Again => Walk::Again,
+            Start::Differing(until, before) => Walk::Differing { until, before },
+        };
+        let group = &mut self.groups[at];
+        group.subgroups.push(Subgroup {
+            members: only(slot),
+            markers,
+            walk,
+        });
+        let last = group.subgroups.len() - 1;
+        self.merge(at, last);
+    }
+
+    /// Takes a peer out; its markers are given back unless `keep`, then they are returned.
+    pub(super) fn leave(&mut self, slot: Slot, family: Family, keep: bool) -> Option<Vec<Marker>> {
+        let (at, sub) = self.group_of(slot, family)?;
+        let add_path = self.groups[at].rules.key.add_path.is_some();
+        let subgroup = &mut self.groups[at].subgroups[sub];
+        subgroup.members.remove(slot);
+        let markers = subgroup.markers.clone();
+        let differing = matches!(subgroup.walk, Walk::Differing { .. });
+        let kept = (keep && !differing).then(|| {
+            with_table!(self.tables, family, table => table
+                .shards
+                .iter_mut()
+                .zip(&markers)
+                .map(|(shard, marker)| shard.list(add_path).follow_like(*marker))
+                .collect())
+        });
+        if self.groups[at].subgroups[sub].members.is_empty() {
+            self.dissolve(at, sub);
+        }
+        if self.groups[at].subgroups.is_empty() {
+            self.groups.swap_remove(at);
+        }
+        kept
+    }
+
+    fn dissolve(&mut self, at: usize, sub: usize) {
+        let group = &mut self.groups[at];
+        let subgroup = group.subgroups.swap_remove(sub);
+        let (family, add_path) = group.rules.key.list();
+        self.unfollow(family, add_path, &subgroup.markers);
+        if let Walk::Differing { until, .. } = subgroup.walk {
+            self.unfollow(family, add_path, &until);
+        }
+    }
+
+    pub(super) fn unfollow(&mut self, family: Family, add_path: bool, markers: &[Marker]) {
+        with_table!(self.tables, family, table => {
+            for (shard, marker) in table.shards.iter_mut().zip(markers) {
+                shard.list(add_path).unfollow(*marker);
+            }
+        });
+    }
+
+    /// Subgroups at the same place become one.
+    fn merge(&mut self, at: usize, sub: usize) {
+        let group = &self.groups[at];
+        let key = &group.rules.key;
+        let add_path = key.add_path.is_some();
+        let this = &group.subgroups[sub];
+        if !matches!(this.walk, Walk::Changes) {
+            return;
+        }
+        // Those who read and those who do not stay apart, or one that never reads would be handed every block.
+        let hungry = self.hungry(&this.members);
+        let alike: Vec<bool> = group
+            .subgroups
+            .iter()
+            .map(|other| self.hungry(&other.members) == hungry)
+            .collect();
+        let other = with_table!(self.tables, key.family, table => {
+            group.subgroups.iter().enumerate().position(|(number, other)| {
+                number != sub
+                    && alike[number]
+                    && matches!(other.walk, Walk::Changes)
+                    && table.shards.iter_mut().enumerate().all(|(shard, table)| {
+                        table.list(add_path).same_place(this.markers[shard], other.markers[shard])
+                    })
+            })
+        });
+        if let Some(other) = other {
+            let joined = group.subgroups[other].members.or(&this.members);
+            self.groups[at].subgroups[other].members = joined;
+            self.dissolve(at, sub);
+        }
+    }
+
+    fn hungry(&self, slots: &Slots) -> bool {
+        let low = LOW.min(self.config.backlog.max(1));
+        slots
+            .iter()
+            .any(|slot| self.peers.get(slot).is_some_and(|peer| peer.queued < low))
+    }
+
+    /// Makes messages for whoever could send; whether there is more to do at once.
+    pub(super) fn produce_all(&mut self) -> bool {
+        let mut more = false;
+        let mut at = 0;
+        while at < self.groups.len() {
+            // From the back: a subgroup that is made or dissolved meanwhile moves none in front of it.
+            for sub in (0..self.groups[at].subgroups.len()).rev() {
+                let Some(subgroup) = self.groups[at].subgroups.get(sub) else {
+                    continue;
+                };
+                if self.hungry(&subgroup.members) {
+                    more |= self.produce(at, sub);
+                }
+            }
+            at += 1;
+        }
+        let waiting: Vec<Slot> = self.pending.keys().copied().collect();
+        for slot in waiting {
+            if self.hungry(&only(slot)) {
+                more |= self.produce_pending(slot);
+            }
+        }
+        more
+    }
+
+    /// Takes a subgroup one slice further; whether there is more.
+    fn produce(&mut self, at: usize, sub: usize) -> bool {
+        if self.has_work(at, sub) {
+            let blocks = self.slice(at, sub);
+            self.deliver(blocks);
+            self.split(at, sub);
+        }
+        if self.has_work(at, sub) {
+            self.merge(at, sub);
+            return true;
+        }
+        self.caught_up(at, sub);
+        self.merge(at, sub);
+        false
+    }
+
+    fn slice(&mut self, at: usize, sub: usize) -> Vec<Block> {
+        let group = &self.groups[at];
+        let rules = &group.rules;
+        let subgroup = &group.subgroups[sub];
+        let family = rules.key.family;
+        let own = *self.sets.own();
+        let context = Context {
+            export: Export {
+                key: &rules.key,
+                policies: &rules.policies,
+                own: &own,
+            },
+            sets: &self.sets,
+            peers: &self.peers,
+            subscriptions: constrained_family(family)
+                .then_some(&self.subscriptions)
+                .filter(|subscriptions| subscriptions.any()),
+        };
+        with_table!(self.tables, family, table => {
+            let mut blocks = Vec::new();
+            let mut room = SLICE;
+            for (number, shard) in table.shards.iter_mut().enumerate() {
+                let mut plan = Plan::new(context, &subgroup.members, Mode::Changed);
+                let looked = walk(shard, number, group, sub, &mut plan, room);
+                room -= looked.min(room);
+                if plan.len() > 0 {
+                    blocks.append(&mut plan.encode(shard));
+                }
+                if room == 0 {
+                    break;
+                }
+            }
+            blocks
+        })
+    }
+
+    fn deliver(&mut self, blocks: Vec<Block>) {
+        for block in blocks {
+            for slot in block.audience.iter() {
+                if let Some(peer) = self.peers.get_mut(slot) {
+                    peer.push(block.bytes.clone());
+                }
+            }
+        }
+    }
+
+    /// Members with too much queued stay behind.
+    fn split(&mut self, at: usize, sub: usize) {
+        let backlog = self.config.backlog;
+        let members = &self.groups[at].subgroups[sub].members;
+        let slow: Slots = members
+            .iter()
+            .filter(|slot| {
+                self.peers
+                    .get(*slot)
+                    .is_some_and(|peer| peer.queued > backlog)
+            })
+            .collect();
+        if slow.is_empty() || slow.len() == members.len() {
+            return;
+        }
+        let rest = members.minus(&slow);
+        let subgroup = &self.groups[at].subgroups[sub];
+        let (family, add_path) = self.groups[at].rules.key.list();
+        let mut follow = |markers: &[Marker]| -> Vec<Marker> {
+            with_table!(self.tables, family, table => table
+                .shards
+                .iter_mut()
+                .zip(markers)
+                .map(|(shard, marker)| shard.list(add_path).follow_like(*marker))
+                .collect())
+        };
+        let markers = follow(&subgroup.markers);
+        let walk = match &subgroup.walk {
+            Walk::Changes => Walk::Changes,
+            Walk::Again => Walk::Again,
+            Walk::Differing { until, before } => Walk::Differing {
+                until: follow(until),
+                before: before.clone(),
+            },
+        };
+        let group = &mut self.groups[at];
+        group.subgroups[sub].members = rest;
+        group.subgroups.push(Subgroup {
+            members: slow,
+            markers,
+            walk,
+        });
+        let last = group.subgroups.len() - 1;
+        self.merge(at, last);
+    }
+
+    /// A subgroup has seen everything: its members are told so where they wait for it.
+    fn caught_up(&mut self, at: usize, sub: usize) {
+        let (family, add_path) = self.groups[at].rules.key.list();
+        let walk = std::mem::replace(&mut self.groups[at].subgroups[sub].walk, Walk::Changes);
+        if let Walk::Differing { until, .. } = walk {
+            self.unfollow(family, add_path, &until);
+        }
+        let members = self.groups[at].subgroups[sub].members.clone();
+        for slot in members.iter() {
+            self.mark_end(slot, family);
+        }
+    }
+
+    /// Sends the mark a peer waits for at the end of a family, unless entries are pending for it.
+    fn mark_end(&mut self, slot: Slot, family: Family) {
+        let pending = self.pending.get(&slot);
+        if pending.is_some_and(|list| list.iter().any(|(of, _, _)| *of == family)) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return;
+        };
+        let mut out = Vec::new();
+        match peer.due[family as usize].take() {
+            None => return,
+            Some(Due::EndOfRib) => UpdateBuilder::end_of_rib(family, &mut out),
+            Some(Due::EndOfRefresh) => RouteRefresh {
+                family: family.into(),
+                kind: RefreshKind::End,
+            }
+            .encode(&mut out),
+        }
+        peer.push(out.into());
+    }
+
+    /// Shows a peer entries of its own; whether there are more.
+    fn produce_pending(&mut self, slot: Slot) -> bool {
+        let Some(mut list) = self.pending.remove(&slot) else {
+            return false;
+        };
+        let Some(&(family, number, _)) = list.front() else {
+            return false;
+        };
+        let Some(rules) = self.rules_of(slot, family).cloned() else {
+            list.retain(|(of, _, _)| *of != family);
+            return self.keep_pending(slot, list);
+        };
+        let own = *self.sets.own();
+        let context = Context {
+            export: Export {
+                key: &rules.key,
+                policies: &rules.policies,
+                own: &own,
+            },
+            sets: &self.sets,
+            peers: &self.peers,
+            subscriptions: Some(&self.subscriptions),
+        };
+        let member = only(slot);
+        let mut plan = Plan::new(context, &member, Mode::Missing);
+        let blocks = with_table!(self.tables, family, table => {
+            let shard = &mut table.shards[usize::from(number)];
+            for _ in 0..SLICE {
+                let Some(&(of, at, index)) = list.front() else { break };
+                if (of, at) != (family, number) {
+                    break;
+                }
+                list.pop_front();
+                if shard.entries.get(index).is_some() {
+                    plan.visit(shard, index);
+                }
+            }
+            plan.encode(shard)
+        });
+        self.deliver(blocks);
+        let more = self.keep_pending(slot, list);
+        self.mark_end_if_seen(slot, family);
+        more
+    }
+
+    fn keep_pending(&mut self, slot: Slot, list: Pending) -> bool {
+        let more = !list.is_empty();
+        if more {
+            self.pending.insert(slot, list);
+        }
+        more
+    }
+
+    fn mark_end_if_seen(&mut self, slot: Slot, family: Family) {
+        if let Some((at, sub)) = self.group_of(slot, family)
+            && !self.has_work(at, sub)
+        {
+            self.mark_end(slot, family);
+        }
+    }
+
+    /// Makes messages for one peer until it has some; whether it does.
+    pub(super) fn produce_for(&mut self, slot: Slot) -> bool {
+        loop {
+            if self
+                .peers
+                .get(slot)
+                .is_none_or(|peer| !peer.queue.is_empty())
+            {
+                return self.peers.get(slot).is_some();
+            }
+            if self.pending.contains_key(&slot) {
+                self.produce_pending(slot);
+                continue;
+            }
+            let next = Family::ALL.into_iter().find_map(|family| {
+                let (at, sub) = self.group_of(slot, family)?;
+                (self.has_work(at, sub) || self.due(slot, family)).then_some((at, sub))
+            });
+            let Some((at, sub)) = next else {
+                return false;
+            };
+            self.produce(at, sub);
+        }
+    }
+
+    fn due(&self, slot: Slot, family: Family) -> bool {
+        self.peers
+            .get(slot)
+            .is_some_and(|peer| peer.due[family as usize].is_some())
+    }
+
+    pub(super) fn has_more_for(&self, slot: Slot) -> bool {
+        let Some(peer) = self.peers.get(slot) else {
+            return false;
+        };
+        !peer.queue.is_empty()
+            || self.pending.contains_key(&slot)
+            || Family::ALL.into_iter().any(|family| {
+                self.group_of(slot, family).is_some_and(|(at, sub)| {
+                    peer.due[family as usize].is_some() || self.has_work(at, sub)
+                })
+            })
+    }
+
+    fn has_work(&self, at: usize, sub: usize) -> bool {
+        let group = &self.groups[at];
+        let (key, markers) = (&group.rules.key, &group.subgroups[sub].markers);
+        super::tables::read_table!(self.tables, key.family, table => table
+            .shards
+            .iter()
+            .zip(markers)
+            .any(|(shard, marker)| shard.waits(key.add_path.is_some(), *marker)))
+    }
+}
+
+/// Families that route-target constraint filters (RFC 4684 6).
+pub(super) const fn constrained_family(family: Family) -> bool {
+    matches!(family, Family::Vpnv4 | Family::Vpnv6 | Family::Evpn)
+}
+
+/// Visits what a subgroup has not seen of a shard; stops where another subgroup stands, to join it. Returns how many
+/// entries were looked at.
+fn walk<'a, S: super::key::Space>(
+    shard: &mut Shard<S>,
+    number: usize,
+    group: &'a Group,
+    sub: usize,
+    plan: &mut Plan<'a>,
+    room: usize,
+) -> usize {
+    let add_path = group.rules.key.add_path.is_some();
+    let subgroup = &group.subgroups[sub];
+    let marker = subgroup.markers[number];
+    let others: Vec<Marker> = group
+        .subgroups
+        .iter()
+        .enumerate()
+        .filter(|(at, other)| *at != sub && matches!(other.walk, Walk::Changes))
+        .map(|(_, other)| other.markers[number])
+        .collect();
+    let mut until = None;
+    match &subgroup.walk {
+        Walk::Changes => plan.set_mode(Mode::Changed),
+        Walk::Again => plan.set_mode(Mode::Again),
+        Walk::Differing {
+            until: stop,
+            before,
+        } => {
+            until = Some(stop[number]);
+            plan.set_mode(Mode::Differing(before.export(plan.own())));
+        }
+    }
+    let list = shard.list(add_path);
+    if until.is_some_and(|until| list.same_place(until, marker)) {
+        // What changed since was not sent under either rules.
+        plan.set_mode(Mode::Again);
+    }
+    for looked in 0..room {
+        let list = shard.list(add_path);
+        let Some(index) = list.position(marker) else {
+            return looked;
+        };
+        // From where the members stood, both markers go on together.
+        let passed = until.filter(|until| list.same_place(*until, marker));
+        list.advance(marker);
+        if let Some(until) = passed {
+            list.advance(until);
+        }
+        let meets = others.iter().any(|other| list.same_place(*other, marker));
+        let arrives = passed.is_none() && until.is_some_and(|until| list.same_place(until, marker));
+        plan.visit(shard, index);
+        if arrives {
+            plan.set_mode(Mode::Again);
+        }
+        if meets {
+            return looked + 1;
+        }
+    }
+    room
+}
+
+impl Rules {
+    pub(super) fn export<'a>(&'a self, own: &'a super::intern::Identity) -> Export<'a> {
+        Export {
+            key: &self.key,
+            policies: &self.policies,
+            own,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Sessions that come and go: what happens to their routes, and what they are sent from the start (RFC 4724, 7313, 9494).
+
+use super::Rib;
+use super::audience::Slot;
+use super::config::PeerInfo;
+use super::group::{Start, constrained_family};
+use super::ingest::Tally;
+use super::key::Space;
+use super::path::{Freshness, Path, SourceId};
+use super::peer::Due;
+use super::shard::{Judge, Revision};
+use super::tables::{Table, with_table};
+use crate::message::{RefreshKind, RouteRefresh};
+use crate::nlri::Route;
+use crate::{Family, FamilySet, PeerId};
+
+/// What becomes of a peer's paths of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// All go.
+    Gone,
+    /// The session is down, routes stay: stale. What was stale already goes (RFC 4724 4.2), long-lived ones stay.
+    Stale,
+    /// RFC 9494 4.2.
+    LongLived,
+    /// What was not announced again goes.
+    Swept,
+    /// RFC 7313 4.1: BoRR.
+    Refreshing,
+    /// EoRR.
+    Refreshed,
+}
+
+impl Rib {
+    /// A session is established. Routes kept from an earlier session of the peer stay stale until [`Self::end_of_rib`].
+    pub fn peer_up(&mut self, peer: PeerId, info: PeerInfo) {
+        if self
+            .peers
+            .slot(peer)
+            .is_some_and(|slot| self.peers.get(slot).is_some_and(|p| p.up))
+        {
+            self.peer_down(peer, FamilySet::EMPTY);
+        }
+        let families = info.families;
+        let per_route = info
+            .import
+            .as_ref()
+            .is_some_and(|policy| self.policies.depends_on_route(policy));
+        let slot = self.peers.up(peer, info);
+        let constrained = families.contains(Family::RouteTarget);
+        if let Some(state) = self.peers.get_mut(slot) {
+            state.import_per_route = per_route;
+            state.memberships_complete = false;
+            for family in families.iter() {
+                state.due[family as usize] = Some(Due::EndOfRib);
+            }
+        }
+        if constrained {
+            self.subscriptions.constrain(slot);
+        }
+        // Memberships first: the other side needs them before it may send anything else.
+        let order = Family::ALL.into_iter().rev();
+        for family in order.filter(|family| families.contains(*family)) {
+            if !(constrained && constrained_family(family)) {
+                self.join(slot, family, Start::Beginning);
+            }
+        }
+    }
+
+    /// A session ended. Routes of families in `keep` become stale (RFC 4724), all others go.
+    pub fn peer_down(&mut self, peer: PeerId, keep: FamilySet) {
+        let Some(slot) = self.peers.slot(peer) else {
+            return;
+        };
+        for family in Family::ALL {
+            let _ = self.leave(slot, family, false);
+        }
+        self.pending.remove(&slot);
+        self.subscriptions.leave(slot);
+        let families = match self.peers.get_mut(slot) {
+            Some(state) => {
+                state.up = false;
+                state.queue.clear();
+                state.queued = 0;
+                state.due = Default::default();
+                state.info.families
+            }
+            None => return,
+        };
+        for family in families.iter() {
+            with_table!(self.tables, family, table => {
+                for shard in &mut table.shards {
+                    shard.forget(slot);
+                }
+            });
+        }
+        for family in Family::ALL {
+            let fate = if keep.contains(family) {
+                Fate::Stale
+            } else {
+                Fate::Gone
+            };
+            self.revise_routes(slot, family, fate);
+        }
+        self.peers.settle(slot);
+    }
+
+    /// A peer is no longer configured: everything of it goes.
+    pub fn peer_removed(&mut self, peer: PeerId) {
+        self.peer_down(peer, FamilySet::EMPTY);
+    }
+
+    /// The peer has sent all it has of a family: what is still stale goes. [`Self::update`] calls it for the marker; a caller
+    /// whose timer ran out does too.
+    pub fn end_of_rib(&mut self, peer: PeerId, family: Family) {
+        self.decide_fate(peer, family, Fate::Swept);
+        if family == Family::RouteTarget {
+            self.memberships_complete(peer);
+        }
+    }
+
+    /// Stale routes become long-lived stale (RFC 9494 4.2); those with NO_LLGR go.
+    pub fn start_llgr(&mut self, peer: PeerId, family: Family) {
+        self.decide_fate(peer, family, Fate::LongLived);
+    }
+
+    /// Stale routes go: the caller's timer ran out.
+    pub fn sweep_stale(&mut self, peer: PeerId, family: Family) {
+        self.decide_fate(peer, family, Fate::Swept);
+    }
+
+    /// All routes of the family go: it was disabled (RFC 7606 2) or an operator clears it.
+    pub fn clear_family(&mut self, peer: PeerId, family: Family) {
+        self.decide_fate(peer, family, Fate::Gone);
+    }
+
+    /// The peer sent ROUTE-REFRESH. `Request`: it is sent the family again, between BoRR and EoRR if both sides are
+    /// `enhanced`. `Begin` and `End` bracket what it sends us again (RFC 7313).
+    pub fn refresh(&mut self, peer: PeerId, family: Family, kind: RefreshKind, enhanced: bool) {
+        match kind {
+            RefreshKind::Request => self.send_again(peer, family, enhanced),
+            RefreshKind::Begin => self.decide_fate(peer, family, Fate::Refreshing),
+            RefreshKind::End => self.decide_fate(peer, family, Fate::Refreshed),
+            RefreshKind::Unknown(_) => {}
+        }
+    }
+
+    fn send_again(&mut self, peer: PeerId, family: Family, enhanced: bool) {
+        let Some(slot) = self.peers.slot(peer) else {
+            return;
+        };
+        if self.rules_of(slot, family).is_none() {
+            return;
+        }
+        let _ = self.leave(slot, family, false);
+        if let Some(state) = self.peers.get_mut(slot) {
+            let due = &mut state.due[family as usize];
+            // RFC 7313 4: no BoRR before the first End-of-RIB.
+            if enhanced && *due != Some(Due::EndOfRib) {
+                *due = Some(Due::EndOfRefresh);
+                let mut out = Vec::new();
+                RouteRefresh {
+                    family: family.into(),
+                    kind: RefreshKind::Begin,
+                }
+                .encode(&mut out);
+                state.push(out.into());
+            }
+        }
+        self.join(slot, family, Start::Again);
+    }
+
+    fn decide_fate(&mut self, peer: PeerId, family: Family, fate: Fate) {
+        if let Some(slot) = self.peers.slot(peer) {
+            self.revise_routes(slot, family, fate);
+            self.peers.settle(slot);
+        }
+    }
+
+    fn revise_routes(&mut self, slot: Slot, family: Family, fate: Fate) {
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return;
+        };
+        let counts = peer.received(family);
+        if counts.paths == 0 || (fate == Fate::Swept && counts.stale == 0) {
+            return;
+        }
+        let judge = Judge {
+            sets: &self.sets,
+            peers: &self.peers,
+            hops: &self.hops,
+            options: &self.config.best_path,
+        };
+        let mut tally = Tally::default();
+        let mut lost = Vec::new();
+        with_table!(self.tables, family, table => revise(table, &judge, slot, fate, &mut tally, &mut lost));
+        self.settle(slot, family, tally);
+        if family == Family::RouteTarget {
+            for route in lost {
+                self.membership(slot, &route, false);
+            }
+        }
+    }
+}
+
+fn revise<S: Space>(
+    table: &mut Table<S>,
+    judge: &Judge<'_>,
+    slot: Slot,
+    fate: Fate,
+    tally: &mut Tally,
+    lost: &mut Vec<Route>,
+) {
+    let source = SourceId::peer(slot);
+    for shard in &mut table.shards {
+        let all = 0..shard.entries.bound();
+        shard.revise(
+            judge,
+            all,
+            |path| path.source == source,
+            |_, path| apply(fate, judge, path),
+            |key, old, new| match new {
+                Some(new) => tally.changed(old, new),
+                None => {
+                    tally.gone(old);
+                    if S::FAMILY == Family::RouteTarget && old.usable() {
+                        lost.push(Route {
+                            nlri: S::nlri(key),
+                            path_id: old.path_id,
+                            payload: S::payload(&old.extra),
+                        });
+                    }
+                }
+            },
+        );
+    }
+}
+
+fn apply<X>(fate: Fate, judge: &Judge<'_>, path: &mut Path<X>) -> Revision {
+    use Freshness as F;
+    let old = path.freshness;
+    match (fate, old) {
+        (Fate::Gone, _)
+        | (Fate::Stale, F::Stale)
+        | (Fate::Swept, F::Stale | F::LongLived)
+        | (Fate::Refreshed, F::Refreshing) => return Revision::Remove,
+        (Fate::LongLived, F::Stale) => {
+            // RFC 9494 4.2.
+            if judge.sets.get(path.received).summary.no_llgr() {
+                return Revision::Remove;
+            }
+            path.freshness = F::LongLived;
+        }
+        (Fate::Stale, F::Fresh | F::Refreshing) => path.freshness = F::Stale,
+        (Fate::Refreshing, F::Fresh) => path.freshness = F::Refreshing,
+        _ => {}
+    }
+    if path.freshness == old {
+        Revision::Keep
+    } else {
+        Revision::Change
+    }
+}

@@ -1,0 +1,133 @@
+//! What follows from a membership (RFC 4684) that comes or goes: the peer is shown the entries of that target, no others.
+
+use super::Rib;
+use super::audience::Slot;
+use super::group::{Start, constrained_family};
+use super::intern::AttributeSets;
+use super::key::Space;
+use super::rtc::{Asked, TargetIndex};
+use super::tables::{Table, read_table, with_table};
+use super::vrf::Place;
+use crate::nlri::{Nlri, Route, RouteTarget};
+use crate::{Family, PeerId};
+
+/// The families route targets constrain.
+pub(super) const CONSTRAINED: [Family; 3] = [Family::Vpnv4, Family::Vpnv6, Family::Evpn];
+
+impl Rib {
+    /// The peer's route targets are known, or the caller has waited long enough (RFC 4684 6): what it asked for of VPN and
+    /// EVPN routes is sent, and from now on what it asks for.
+    pub fn memberships_complete(&mut self, peer: PeerId) {
+        let Some(slot) = self.peers.slot(peer) else {
+            return;
+        };
+        let Some(state) = self.peers.get_mut(slot) else {
+            return;
+        };
+        if std::mem::replace(&mut state.memberships_complete, true) || !state.up {
+            return;
+        }
+        let families = state.info.families;
+        for family in families.iter().filter(|family| constrained_family(*family)) {
+            self.join(slot, family, Start::Now);
+        }
+        for asked in self.subscriptions.of(slot) {
+            self.show(slot, asked);
+        }
+    }
+
+    /// A membership route of a peer is there, or not any more.
+    pub(super) fn membership(&mut self, slot: Slot, route: &Route, there: bool) {
+        let Nlri::RouteTarget(membership) = &route.nlri else {
+            return;
+        };
+        let changed = self
+            .subscriptions
+            .set(slot, membership, route.path_id, there);
+        if let Some(asked) = changed {
+            self.show(slot, asked);
+        }
+    }
+
+    /// Has a peer look at the entries of what it asked for, or no longer asks for.
+    fn show(&mut self, slot: Slot, asked: Asked) {
+        let complete = |peer: &super::peer::Peer| peer.up && peer.memberships_complete;
+        if !self.peers.get(slot).is_some_and(complete) || !self.subscriptions.is_constrained(slot) {
+            return;
+        }
+        self.index_targets();
+        let mut entries = Vec::new();
+        for family in CONSTRAINED {
+            if self.rules_of(slot, family).is_none() {
+                continue;
+            }
+            read_table!(self.tables, family, table => {
+                for (number, shard) in table.shards.iter().enumerate() {
+                    let carry = match (asked, &shard.targets) {
+                        (Asked::Target(target), Some(targets)) => targets.entries(target),
+                        _ => shard.range(None).collect(),
+                    };
+                    entries.extend(carry.into_iter().map(|entry| (family, number as u16, entry)));
+                }
+            });
+        }
+        if !entries.is_empty() {
+            self.pending.entry(slot).or_default().extend(entries);
+        }
+    }
+
+    /// Brings the indices of targets up to date; they exist once somebody asks by target. Notes what VRFs must look at.
+    pub(super) fn index_targets(&mut self) {
+        let leaking = !self.vrfs.is_empty();
+        if !self.subscriptions.any() && !leaking {
+            return;
+        }
+        for family in CONSTRAINED {
+            let changed = leaking.then_some(&mut self.to_leak);
+            with_table!(self.tables, family, table => index(table, &self.sets, changed));
+        }
+    }
+}
+
+fn index<S: Space>(
+    table: &mut Table<S>,
+    sets: &AttributeSets,
+    mut changed: Option<&mut Vec<Place>>,
+) {
+    for (number, shard) in table.shards.iter_mut().enumerate() {
+        let mut targets = match shard.targets.take() {
+            Some(targets) => targets,
+            None => TargetIndex::new(shard.changes.follow_from_start()),
+        };
+        let marker = targets.marker;
+        while let Some(entry) = shard.changes.position(marker) {
+            shard.changes.advance(marker);
+            if let Some(changed) = &mut changed {
+                changed.push((S::FAMILY, number as u16, entry));
+            }
+            let Some(best) = shard.entries[entry].best() else {
+                continue;
+            };
+            for target in sets.get(best.used).attributes.route_targets() {
+                targets.note(target, entry, |other| carries(shard, sets, target, other));
+            }
+        }
+        targets.tidy(shard.entries.len(), |target, other| {
+            carries(shard, sets, target, other)
+        });
+        shard.targets = Some(targets);
+    }
+}
+
+fn carries<S: Space>(
+    shard: &super::shard::Shard<S>,
+    sets: &AttributeSets,
+    target: RouteTarget,
+    entry: u32,
+) -> bool {
+    let entry = shard.entries.get(entry);
+    entry.and_then(|entry| entry.best()).is_some_and(|best| {
+        let attributes = &sets.get(best.used).attributes;
+        attributes.route_targets().any(|other| other == target)
+    })
+}

@@ -1,0 +1,74 @@
+//! Routes of the configuration, in the RIB.
+
+use super::Speaker;
+use crate::attribute::{Attributes, NextHop};
+use crate::config::Network;
+use crate::nlri::Nlri;
+use crate::rib::TableId;
+use std::net::IpAddr;
+
+impl Speaker {
+    pub(super) fn originate_all(&mut self) {
+        for network in self.config.networks.clone() {
+            self.originate(&network);
+        }
+    }
+
+    /// Withdraws what is configured no more, originates what is new or changed.
+    pub(super) fn reoriginate(&mut self, old: &[Network]) {
+        let new = self.config.networks.clone();
+        for network in old {
+            let same = |other: &Network| {
+                other.vrf == network.vrf && other.route.nlri == network.route.nlri
+            };
+            if !new.iter().any(same)
+                && let Some(table) = self.table_of(network)
+            {
+                self.tables().withdraw_local(table, &network.route.nlri);
+            }
+        }
+        for network in new.iter().filter(|network| !old.contains(network)) {
+            self.originate(network);
+        }
+    }
+
+    fn originate(&mut self, network: &Network) {
+        if let Some(table) = self.table_of(network) {
+            self.tables()
+                .originate(table, network.route, attributes(network));
+        }
+    }
+
+    fn table_of(&self, network: &Network) -> Option<TableId> {
+        self.table(network.vrf.as_deref(), &network.route.nlri)
+    }
+
+    /// The table a route is in: the global one of its family, or that of the VRF or MAC-VRF of this name. `None`: there is
+    /// no such VRF.
+    pub fn table(&self, vrf: Option<&str>, nlri: &Nlri) -> Option<TableId> {
+        let family = nlri.family();
+        match (vrf, nlri) {
+            (None, _) => Some(TableId::Global(family)),
+            (Some(name), Nlri::Evpn(_)) => self.numbers.mac_vrf(name).map(TableId::MacVrf),
+            (Some(name), _) => self.numbers.vrf(name).map(|id| TableId::Vrf(id, family)),
+        }
+    }
+}
+
+fn attributes(network: &Network) -> Attributes {
+    let next_hop = network.next_hop.map(|address| match address {
+        IpAddr::V4(address) => NextHop::Ipv4(address),
+        IpAddr::V6(global) => NextHop::Ipv6 {
+            global,
+            link_local: None,
+        },
+    });
+    Attributes {
+        med: network.med,
+        local_pref: network.local_pref,
+        communities: network.communities.clone().into(),
+        extended: network.extended.clone().into(),
+        large: network.large.clone().into(),
+        ..Attributes::new(network.origin, next_hop)
+    }
+}

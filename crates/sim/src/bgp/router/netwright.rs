@@ -1,0 +1,117 @@
+//! Ours: `netwright bgp`.
+
+use super::{Neighbor, Program, Router, RouterConfig, Routes, line};
+use anyhow::{Result, ensure};
+use bgp::Family;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::path::Path;
+
+pub(super) struct Netwright;
+
+fn neighbor(out: &mut String, config: &RouterConfig, neighbor: &Neighbor) -> std::fmt::Result {
+    writeln!(out, "\n[[neighbors]]\naddress = \"{}\"", neighbor.address)?;
+    writeln!(out, "remote-as = {}", neighbor.asn)?;
+    writeln!(out, "local-address = \"{}\"", config.local(neighbor))?;
+    writeln!(out, "passive = {}\nconnect-retry = 1", neighbor.passive)?;
+    if let Some(password) = &neighbor.password {
+        writeln!(out, "password = \"{password}\"")?;
+    }
+    if neighbor.bfd {
+        writeln!(out, "bfd = {{ interval = 100 }}")?;
+    }
+    for family in &neighbor.families {
+        writeln!(out, "[neighbors.families.{family}]")?;
+        if neighbor.reflector_client {
+            writeln!(out, "rr-client = true")?;
+        }
+        if neighbor.add_path {
+            writeln!(out, "add-path = {{ send = \"all\", receive = true }}")?;
+        }
+        if let Some(most) = neighbor.max_prefixes {
+            writeln!(out, "max-prefix = {{ limit = {most} }}")?;
+        }
+    }
+    Ok(())
+}
+
+fn configuration(config: &RouterConfig) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    writeln!(out, "[global]\nasn = {}", config.asn)?;
+    writeln!(out, "router-id = \"{}\"", config.router_id)?;
+    writeln!(out, "ebgp-requires-policy = false")?;
+    if let Some(cluster) = config.cluster_id {
+        writeln!(out, "cluster-id = \"{cluster}\"")?;
+    }
+    for one in &config.neighbors {
+        neighbor(&mut out, config, one)?;
+    }
+    if config.kernel {
+        out.push_str("\n[[kernel]]\ntable = 254\n");
+    }
+    out.push_str(&config.extra);
+    Ok(out)
+}
+
+/// The binary of the build that this lab is of: beside it, or beside the `deps` that tests are in.
+fn program() -> Result<String> {
+    let own = std::env::current_exe()?;
+    let folders = own.ancestors().skip(1).take(2);
+    let found = folders
+        .map(|folder| folder.join("netwright"))
+        .find(|path| path.is_file());
+    ensure!(
+        found.is_some(),
+        "netwright is not built beside {}",
+        own.display()
+    );
+    Ok(found.unwrap_or_default().to_string_lossy().into_owned())
+}
+
+impl Program for Netwright {
+    fn files(&self, config: &RouterConfig, _folder: &Path) -> Vec<(&'static str, String)> {
+        vec![("bgp.toml", configuration(config).unwrap_or_default())]
+    }
+
+    fn processes(&self, _config: &RouterConfig, folder: &Path) -> Result<Vec<Vec<String>>> {
+        let file = folder.join("bgp.toml");
+        let program = program()?;
+        Ok(vec![line(&[
+            &program,
+            "bgp",
+            "run",
+            "--config",
+            &file.to_string_lossy(),
+        ])])
+    }
+
+    fn control(&self, _folder: &Path) -> Vec<String> {
+        line(&[&program().unwrap_or_default(), "bgp"])
+    }
+
+    fn established(&self, router: &Router) -> Result<BTreeSet<IpAddr>> {
+        let neighbors = router.control_json(&["neighbors", "-o", "json"])?;
+        let neighbors = neighbors.as_array().into_iter().flatten();
+        Ok(neighbors
+            .filter(|neighbor| neighbor["state"] == "established")
+            .filter_map(|neighbor| neighbor["address"].as_str()?.parse().ok())
+            .collect())
+    }
+
+    fn routes(&self, router: &Router, family: Family) -> Result<Routes> {
+        let rib = router.control_json(&["rib", family.name(), "-o", "json"])?;
+        let mut routes = Routes::new();
+        for route in rib.as_array().into_iter().flatten() {
+            let name = route["route"].as_str().unwrap_or_default().to_owned();
+            let entry = routes
+                .entry(name)
+                .or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(paths) = entry {
+                paths.push(route.clone());
+            }
+        }
+        Ok(routes)
+    }
+}

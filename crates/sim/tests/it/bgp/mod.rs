@@ -1,0 +1,13 @@
+//! BGP with real peers: FRR, BIRD, GoBGP and ExaBGP from Debian, each in a namespace of its own.
+
+mod capture;
+mod evpn;
+mod exchange;
+mod reflect;
+mod refresh;
+mod restart;
+mod samples;
+mod session;
+mod targets;
+mod withdraw;
+mod world;

@@ -1,0 +1,258 @@
+//! What happens on the way to and at the end of a session: passwords, large AS numbers, IPv4 over IPv6 next hops, shutdown texts,
+//! prefix limits, BFD.
+
+use super::samples::Sample;
+use super::world::{ASN, Family, World, client, is_root, ours, passive};
+use sim::bgp::messages::NOTIFICATION;
+use sim::bgp::{Neighbor, Router, Site, Software};
+use std::net::IpAddr;
+
+const V4: &[Family] = &[Family::Ipv4Unicast];
+/// Cease (RFC 4271 6.7) with its subcodes (RFC 4486).
+const CEASE: u8 = 6;
+const MAXIMUM_PREFIXES: u8 = 1;
+
+/// Two routers of AS 65000 that have only each other.
+fn pair(world: &World, software: Software, adjust: impl Fn(&mut Neighbor)) -> [Router; 2] {
+    [(0, ours()), (1, software)].map(|(number, software)| {
+        let mut neighbor = client(Site::router(1 - number), V4);
+        adjust(&mut neighbor);
+        world.router(number, software, ASN, vec![neighbor], |_| {})
+    })
+}
+
+/// The same password brings the session up; with another one, segments are dropped (RFC 2385 2).
+fn password_with(software: Software) {
+    if !is_root() {
+        return;
+    }
+    let mut world = World::new();
+    let routers = pair(&world, software, |neighbor| {
+        neighbor.password = Some("s3cret".to_owned());
+    });
+    for (number, router) in routers.iter().enumerate() {
+        world.session(router, Site::router(1 - number as u8), true);
+    }
+    drop(routers);
+
+    let mut world = World::new();
+    let passwords = std::cell::Cell::new("one");
+    let routers = pair(&world, software, |neighbor| {
+        neighbor.password = Some(passwords.replace("another").to_owned());
+    });
+    let failures = |router: &Router| -> u64 {
+        let counters = router.namespace().run("cat", &["/proc/net/netstat"]);
+        counter(&counters.expect("counters"), "TCPMD5Failure")
+    };
+    world.until("a segment with a wrong digest", || {
+        routers.iter().map(failures).sum::<u64>() > 0
+    });
+    for router in &routers {
+        assert!(router.established().expect("told").is_empty());
+    }
+}
+
+/// A counter of /proc/net/netstat, which has names and values on lines of their own.
+fn counter(text: &str, name: &str) -> u64 {
+    let lines: Vec<&str> = text.lines().collect();
+    let found = lines.chunks(2).find_map(|pair| {
+        let at = pair[0].split_whitespace().position(|word| word == name)?;
+        pair.get(1)?.split_whitespace().nth(at)?.parse().ok()
+    });
+    found.unwrap_or_default()
+}
+
+#[test]
+fn password_with_frr() {
+    password_with(Software::Frr);
+}
+
+#[test]
+fn password_with_bird() {
+    password_with(Software::Bird);
+}
+
+#[test]
+fn password_with_gobgp() {
+    password_with(Software::Gobgp);
+}
+
+/// AS numbers of four octets, communities of all three kinds, over external sessions.
+fn attributes_to(software: Software, wanted: &[&str]) {
+    if !is_root() {
+        return;
+    }
+    const OURS: u32 = 4_200_000_001;
+    const PEERS: u32 = 4_200_000_002;
+    const SCRIPT: u32 = 4_200_000_003;
+    let mut world = World::new();
+    let script = world.next_source();
+    let neighbors = vec![
+        Neighbor::new(Site::router(1), PEERS, V4),
+        passive(Neighbor::new(script, SCRIPT, V4)),
+    ];
+    let router = world.router(0, ours(), OURS, neighbors, |_| {});
+    let toward = vec![Neighbor::new(Site::router(0), OURS, V4)];
+    let peer = world.router(1, software, PEERS, toward, |_| {});
+    world.session(&router, Site::router(1), true);
+    let session = world.script(0, SCRIPT, V4);
+    let sample = &Sample::of(Family::Ipv4Unicast)[0];
+    let further = super::samples::communities();
+    let message = sample.announce_with(script, Some(SCRIPT), &further);
+    world.send(session, message);
+    let path = [OURS.to_string(), SCRIPT.to_string()];
+    let mut all = vec![path[0].as_str(), path[1].as_str()];
+    all.extend(wanted);
+    world.told(&peer, sample.family, sample.shown, &all);
+}
+
+#[test]
+fn attributes_reach_frr() {
+    attributes_to(
+        Software::Frr,
+        &["65010:77", "4200000009:1:2", "RT:65000:99"],
+    );
+}
+
+#[test]
+fn attributes_reach_bird() {
+    attributes_to(
+        Software::Bird,
+        &["(65010,77)", "(4200000009, 1, 2)", "(rt, 65000, 99)"],
+    );
+}
+
+#[test]
+fn attributes_reach_gobgp() {
+    let standard = (65010_u32 << 16 | 77).to_string();
+    attributes_to(Software::Gobgp, &[&standard, "4200000009", "65000:99"]);
+}
+
+/// IPv4 routes over an IPv6 session, with IPv6 next hops (RFC 8950): the peer's own, and ours.
+fn ipv4_over_ipv6_with(software: Software, originate: &str) {
+    if !is_root() {
+        return;
+    }
+    const PEERS: u32 = 65001;
+    let mut world = World::new();
+    let script = world.next_source();
+    let over6 = |number: u8, asn: u32| Neighbor {
+        extended_next_hop: true,
+        ..Neighbor::new(Site::router6(number), asn, V4)
+    };
+    let neighbors = vec![over6(1, PEERS), passive(Neighbor::new(script, 65002, V4))];
+    let router = world.router(0, ours(), ASN, neighbors, |_| {});
+    let peer = world.router(1, software, PEERS, vec![over6(0, ASN)], |config| {
+        config.extra = originate.to_owned();
+    });
+    world.session(&router, Site::router6(1), true);
+    let session = world.script(0, 65002, V4);
+    let sample = &Sample::of(Family::Ipv4Unicast)[0];
+    world.send(session, sample.announce(script, Some(65002)));
+    let own = Site::router6(0).to_string();
+    world.told(&peer, sample.family, sample.shown, &[&own]);
+    let peers = Site::router6(1).to_string();
+    world.told(&router, sample.family, "10.66.0.0/24", &[&peers]);
+}
+
+#[test]
+fn ipv4_over_ipv6_with_frr() {
+    ipv4_over_ipv6_with(
+        Software::Frr,
+        "router bgp 65001\n address-family ipv4 unicast\n  network 10.66.0.0/24\n",
+    );
+}
+
+#[test]
+fn ipv4_over_ipv6_with_bird() {
+    ipv4_over_ipv6_with(
+        Software::Bird,
+        "protocol static { ipv4; route 10.66.0.0/24 blackhole; }\n",
+    );
+}
+
+/// The scripted neighbour gives more than it may and hears why it is closed.
+#[test]
+fn too_many_prefixes_end_the_session() {
+    if !is_root() {
+        return;
+    }
+    let mut world = World::new();
+    let script = world.next_source();
+    let neighbor = Neighbor {
+        max_prefixes: Some(5),
+        ..passive(client(script, V4))
+    };
+    let router = world.router(0, ours(), ASN, vec![neighbor], |_| {});
+    let session = world.script(0, ASN, V4);
+    let source = sim::bgp::Source {
+        kind: sim::bgp::Kind::Ipv4,
+        asn: ASN,
+        external: false,
+        next_hop: script,
+        targets: 0,
+    };
+    world.send(session, source.announce(0..5, 0));
+    world.until("five routes", || {
+        router
+            .routes(Family::Ipv4Unicast)
+            .is_ok_and(|r| r.len() == 5)
+    });
+    world.send(session, source.announce(5..6, 0));
+    world.heard(
+        session,
+        "a NOTIFICATION of too many prefixes",
+        |kind, body| {
+            (kind == NOTIFICATION && body.starts_with(&[CEASE, MAXIMUM_PREFIXES])).then_some(())
+        },
+    );
+    world.session(&router, script, false);
+}
+
+/// The peer's BFD falls silent: the session ends long before its hold time.
+fn bfd_with(software: Software, process: &str) {
+    if !is_root() {
+        return;
+    }
+    let mut world = World::new();
+    let [router, peer] = [(0, ours()), (1, software)].map(|(number, software)| {
+        let neighbor = Neighbor {
+            bfd: true,
+            ..client(Site::router(1 - number), V4)
+        };
+        world.router(number, software, ASN, vec![neighbor], |config| {
+            config.kernel = software == Software::Frr;
+        })
+    });
+    world.session(&router, Site::router(1), true);
+    world.until("BFD to be up at both ends", || bfd_is_up(&peer));
+    peer.signal(process, nix::sys::signal::Signal::SIGSTOP)
+        .expect("stopped");
+    world.session(&router, Site::router(1), false);
+    peer.signal(process, nix::sys::signal::Signal::SIGCONT)
+        .expect("continued");
+    world.session(&router, Site::router(1), true);
+}
+
+fn bfd_is_up(peer: &Router) -> bool {
+    let neighbor: IpAddr = Site::router(0).into();
+    let told = match peer.software() {
+        Software::Frr => peer.control(&["show bfd peers json"]),
+        _ => peer.control(&["show", "bfd", "sessions"]),
+    };
+    told.is_ok_and(|told| {
+        let told = told.to_lowercase();
+        let here = told.contains(&neighbor.to_string());
+        here && (told.contains("\"status\":\"up\"") || told.contains(" up "))
+    })
+}
+
+#[test]
+fn bfd_with_frr() {
+    bfd_with(Software::Frr, "bfdd");
+}
+
+#[test]
+fn bfd_with_bird() {
+    bfd_with(Software::Bird, "bird");
+}
