@@ -6,8 +6,10 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use topology::Draft;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Known {
+    /// Whether Neutron keeps a table of tunnel endpoints at all; Icehouse and older do not, and tunnels end at the host's address.
+    pub endpoints_are_kept: bool,
     networks: BTreeMap<String, Network>,
     /// Networks by prefix; more than one where tenants use the same prefix.
     prefixes: BTreeMap<IpNet, BTreeSet<String>>,
@@ -18,6 +20,25 @@ pub struct Known {
     endpoints: BTreeMap<(String, String), Map<String, Value>>,
     instances: BTreeMap<String, String>,
     hosts: BTreeMap<String, BTreeSet<String>>,
+    addresses: BTreeMap<String, String>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            endpoints_are_kept: true,
+            networks: BTreeMap::new(),
+            prefixes: BTreeMap::new(),
+            routers: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            ports_by_mac: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +72,10 @@ impl Known {
                 "host" => {
                     let roles = text_list(draft.attributes.get("host_type"));
                     self.hosts.entry(id.to_owned()).or_default().extend(roles);
+                    let address = draft.attributes.get("ip_address").and_then(Value::as_str);
+                    if let Some(address) = address {
+                        self.addresses.insert(id.to_owned(), address.to_owned());
+                    }
                 }
                 "network_agent" => self.learn_agent(draft),
                 _ => {}
@@ -136,6 +161,10 @@ impl Known {
 
     pub fn endpoint(&self, kind: &str, host: &str) -> Option<&Map<String, Value>> {
         self.endpoints.get(&(kind.to_owned(), host.to_owned()))
+    }
+
+    pub fn host_address(&self, host: &str) -> Option<&str> {
+        self.addresses.get(host).map(String::as_str)
     }
 
     pub fn instance_name(&self, id: &str) -> Option<&str> {

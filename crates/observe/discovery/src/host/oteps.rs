@@ -30,11 +30,15 @@ pub fn ovs_draft(subject: &Subject<'_>, vedge: &Draft, interfaces: &[Interface])
         .or_else(|| first_tunnel(tunnels?, "type"))?;
     let row = subject.known.endpoint(&kind, subject.host);
     let configured = configurations["tunneling_ip"].as_str().map(str::to_owned);
-    let address = row
-        .and_then(|row| row.get("ip_address"))
-        .and_then(Value::as_str)
+    let recorded = match row {
+        Some(row) => row.get("ip_address").and_then(Value::as_str),
+        None if subject.known.endpoints_are_kept => None,
+        None => subject.known.host_address(subject.host),
+    };
+    let configured = configured.filter(|address| !address.is_empty());
+    let address = recorded
         .map(str::to_owned)
-        .or(configured.filter(|address| !address.is_empty()))
+        .or_else(|| configured.clone())
         .or_else(|| first_option(tunnels?, "local_ip"))?;
     let port = row
         .and_then(|row| row.get("udp_port"))
@@ -48,11 +52,9 @@ pub fn ovs_draft(subject: &Subject<'_>, vedge: &Draft, interfaces: &[Interface])
         .with("overlay_type", kind)
         .with("ports", tunnels.cloned().unwrap_or_default());
     draft = with_some(draft, "udp_port", port);
-    Some(with_some(
-        draft,
-        "vconnector",
-        carrier(subject, &address, interfaces),
-    ))
+    let carried = configured.as_deref().unwrap_or(&address);
+    let carrier = carrier(subject, carried, interfaces);
+    Some(with_some(draft, "vconnector", carrier))
 }
 
 fn first_tunnel(tunnels: &Map<String, Value>, key: &str) -> Option<String> {

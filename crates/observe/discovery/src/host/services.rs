@@ -5,22 +5,23 @@ use crate::parse::ip::Interface;
 use crate::parse::netns::{Service, ServiceKind};
 use ipnet::IpNet;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use topology::Draft;
 
-/// A draft per service, named after the network or router if that is known. `networks` tells which networks each is attached to.
+/// A draft per service, named after the network or router if that is known, and the drafts of their interfaces (by namespace).
 pub fn drafts(
     subject: &Subject<'_>,
     services: &[Service],
-    interfaces: impl Fn(&Service) -> Option<Vec<Interface>>,
+    interfaces: &BTreeMap<String, Vec<Interface>>,
 ) -> (Vec<Draft>, Vec<Draft>) {
     let mut found = (Vec::new(), Vec::new());
     for service in services {
         let Some(mut draft) = self::service(subject, service) else {
             continue;
         };
-        let vnics = interfaces(service)
-            .map(|interfaces| vnics(subject, service, &interfaces))
+        let vnics = interfaces
+            .get(&service.namespace)
+            .map(|interfaces| vnics(subject, service, interfaces))
             .unwrap_or_default();
         let mut networks: Vec<Value> = Vec::new();
         for network in vnics

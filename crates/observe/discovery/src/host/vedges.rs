@@ -12,7 +12,7 @@ pub const OVS_AGENT: &str = "Open vSwitch agent";
 /// Bridges whose ports are tunnels; `br-int` carries them itself under OVN.
 const TUNNEL_BRIDGES: &[&str] = &["br-tun", "br-int"];
 
-/// The Open vSwitch of a host. Identity and configuration are those of Neutron's agent where there is one.
+/// The Open vSwitch of a host, with the physical interfaces on each mapped bridge. Identity and configuration are those of Neutron's agent where there is one.
 pub fn ovs_draft(
     subject: &Subject<'_>,
     switch: &Switch,
@@ -110,20 +110,15 @@ fn tunnels(switch: &Switch) -> Map<String, Value> {
     tunnels
 }
 
-/// Names of the bridges behind the mapped physical networks, in the order of the networks' names.
+/// The bridges behind the mapped physical networks, in the order of the networks' names; one may stand behind several.
 pub fn mapped_bridges(configurations: &Value) -> Vec<String> {
-    let mut bridges: Vec<String> = Vec::new();
-    for bridge in configurations["bridge_mappings"]
+    configurations["bridge_mappings"]
         .as_object()
         .into_iter()
         .flat_map(Map::values)
         .filter_map(Value::as_str)
-    {
-        if !bridges.iter().any(|known| known == bridge) {
-            bridges.push(bridge.to_owned());
-        }
-    }
-    bridges
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Without a tunnel address, what stands behind the mapped bridges is the uplink: names of the interfaces on them, and the last.
@@ -144,7 +139,7 @@ fn bridge_pnics(
     let mut last = None;
     for bridge in mapped_bridges(configurations) {
         for interface in uplinks.get(&bridge).into_iter().flatten() {
-            let name = uplink_name(&bridge, interface);
+            let name = interface.as_str();
             let port = ports.get(name).and_then(|port| port["id"].as_str());
             found.insert(name.to_owned(), json!({"name": name, "port_id": port}));
             last = Some(name.to_owned());
@@ -153,12 +148,17 @@ fn bridge_pnics(
     (found, last)
 }
 
-/// The interface behind a name on a bridge: Mirantis 6 to 8 call patch ports `<bridge>--br-<nic>`.
-pub fn uplink_name<'a>(bridge: &str, interface: &'a str) -> &'a str {
-    match interface.split_once("--br-") {
-        Some((before, nic)) if before == bridge => nic,
-        _ => interface,
-    }
+/// The physical ones among the interfaces on a bridge. Mirantis 6 to 8 call patch ports `<bridge>--br-<nic>`.
+pub fn uplinks(bridge: &str, interfaces: &[String], physical: &[String]) -> Vec<String> {
+    interfaces
+        .iter()
+        .map(|interface| match interface.split_once("--br-") {
+            Some((before, nic)) if before == bridge => nic,
+            _ => interface,
+        })
+        .filter(|name| physical.iter().any(|known| known == name))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The VPP of a host.
