@@ -1,0 +1,3 @@
+//! What discovery makes of recorded and of real inputs.
+
+mod fixtures;
