@@ -38,12 +38,13 @@ impl Pages {
             .ok_or_else(|| "the answer has no such list".to_owned())?;
         for row in rows {
             if let Some(id) = id_of(row)
-                && !self.seen.insert(id.clone()) {
-                    return Err(format!(
-                        "the page after row {} repeats {id}",
-                        self.items.len()
-                    ));
-                }
+                && !self.seen.insert(id.clone())
+            {
+                return Err(format!(
+                    "the page after row {} repeats {id}",
+                    self.items.len()
+                ));
+            }
             if self.items.len() == MAX_ROWS {
                 return Err(format!("more than {MAX_ROWS} rows"));
             }

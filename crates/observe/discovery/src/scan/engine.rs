@@ -223,9 +223,10 @@ impl Scan<'_> {
     /// The hosts to read: the one the scan starts at, or all that are named by sources and by the request.
     fn host_ids(&self, request: &Request, outcome: &Outcome) -> Vec<String> {
         if let Some(start) = &request.start
-            && start.host.is_some() {
-                return start.host.iter().cloned().collect();
-            }
+            && start.host.is_some()
+        {
+            return start.host.iter().cloned().collect();
+        }
         let drafts = outcome.readings.iter().flat_map(|reading| &reading.drafts);
         let named = drafts
             .filter(|draft: &&Draft| draft.key.object_type.as_str() == "host")
