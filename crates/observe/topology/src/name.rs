@@ -48,6 +48,12 @@ macro_rules! names {
             }
         }
 
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl FromStr for $name {
             type Err = TopologyError;
 
@@ -79,11 +85,38 @@ names! {
     /// A declared kind of object: `instance`, `vnic`, `host_pnic`.
     ObjectType, "object type", 64, "1 to 64 lower-case letters, digits and '_'",
         |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    /// A declared kind of link, `<source type>-<target type>`: `vnic-vconnector`.
+    LinkType, "link type", 129, "two object types with one '-' between them",
+        |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     /// Identity within an environment and a type; the same in every scan and every event that speaks of the object.
     ObjectId, "object id", 1024, "1 to 1024 bytes, no control character", |c| !c.is_control();
     /// What kind of reader read something: `ssh`, `nova`, `event`. The declared precedence ranks these.
     SourceKind, "source kind", 64, "1 to 64 lower-case letters, digits, '-' and '_'",
         |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+}
+
+impl LinkType {
+    /// The types of the two ends.
+    ///
+    /// # Errors
+    /// There is not exactly one `-`, or a side is not an object type.
+    pub fn ends(&self) -> Result<(ObjectType, ObjectType), TopologyError> {
+        let (source, target) = self.0.split_once('-').ok_or_else(|| TopologyError::Name {
+            what: "link type",
+            text: self.0.as_ref().to_owned(),
+            expected: "two object types with one '-' between them",
+        })?;
+        Ok((ObjectType::new(source)?, ObjectType::new(target)?))
+    }
+
+    /// The same link type seen from the other end, as clique types name it.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        match self.0.split_once('-') {
+            Some((source, target)) => Self(format!("{target}-{source}").into()),
+            None => self.clone(),
+        }
+    }
 }
 
 /// The full name of an object.
