@@ -24,6 +24,7 @@ const HOUSE: &[&str] = &[
     "host-agent",
     "topology",
     "discovery",
+    "inventory",
     "auth",
     "web",
     "api",

@@ -51,6 +51,10 @@ impl Journal {
         })
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Its length, in bytes.
     pub fn bytes(&self) -> u64 {
         self.end

@@ -99,7 +99,7 @@ impl Map {
     }
 
     /// A map whose last version is `history`'s last; the indexes are built anew from it.
-    pub(crate) fn resume(profile: Arc<Profile>, history: History) -> Self {
+    pub fn resume(profile: Arc<Profile>, history: History) -> Self {
         let head = history.head().clone();
         let deriver = Deriver::of(&head.state, profile.value());
         let mut names = HashSet::new();
