@@ -54,3 +54,18 @@ fn vnic(
     draft = with_some(draft, "source_bridge", interface.bridge());
     Some(with_some(draft, "mac_address", mac))
 }
+
+/// Drafts of the machines themselves, for hosts without a cloud controller that knows them.
+pub fn machine_drafts(subject: &Subject<'_>, domains: &[Domain]) -> Vec<Draft> {
+    domains
+        .iter()
+        .filter_map(|domain| {
+            let draft = subject.draft("instance", &domain.uuid, &domain.name)?;
+            Some(
+                draft
+                    .with("uuid", domain.uuid.as_str())
+                    .with("local_name", domain.name.as_str()),
+            )
+        })
+        .collect()
+}

@@ -123,10 +123,14 @@ impl Known {
         let (Some(host), Some(kind)) = (text("host"), text("agent_type")) else {
             return;
         };
+        // The agent's own id is what its edge is known by, not that of the agent's object.
         let row = draft
             .attributes
             .iter()
-            .map(|(name, value)| (name.as_ref().to_owned(), value.clone()))
+            .map(|(name, value)| match name.as_ref() {
+                "agent_id" => ("id".to_owned(), value.clone()),
+                name => (name.to_owned(), value.clone()),
+            })
             .collect();
         self.add_agent(host, kind, row);
     }

@@ -13,6 +13,7 @@ pub mod pnics;
 pub mod services;
 pub mod vconnectors;
 pub mod vedges;
+pub mod workloads;
 
 use known::Known;
 use serde_json::Value;

@@ -1,3 +1,4 @@
 //! What discovery makes of recorded and of real inputs.
 
+mod fake;
 mod fixtures;
