@@ -2,10 +2,14 @@
 //! the topology graph. It must never write to anything it reads, never take silence for absence, and never log a secret.
 
 pub mod aci;
+pub mod environment;
 mod error;
+pub mod events;
+pub mod gnmi;
 pub mod host;
 mod http;
 pub mod kubernetes;
+pub mod netwright;
 pub mod openstack;
 pub mod parse;
 pub mod scan;

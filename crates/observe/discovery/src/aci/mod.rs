@@ -74,6 +74,12 @@ impl Aci {
         Ok(found)
     }
 
+    /// Nodes of the fabric: a connection test.
+    pub async fn count_nodes(&self) -> Result<usize> {
+        let nodes = self.get("/api/class/fabricNode.json", &[]).await?;
+        Ok(nodes["imdata"].as_array().map_or(0, Vec::len))
+    }
+
     /// The leaf port a MAC is learnt on, and the leaf.
     pub async fn hostlink(
         &self,

@@ -47,6 +47,11 @@ pub struct Start {
     pub types: Vec<ObjectType>,
 }
 
+/// The kind of source a reader of an API or a database speaks for: the first word of its name.
+fn kind_of(reader: &Reader) -> &'static str {
+    reader.name.split('-').next().unwrap_or(reader.name)
+}
+
 /// What is to be scanned.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -210,7 +215,7 @@ impl Scan<'_> {
                     reason: reason.clone(),
                 });
                 outcome.readings.push(reading_of(
-                    source("unread", asked.name()),
+                    source(kind_of(reader), asked.name()),
                     reader.types,
                     None,
                     Vec::new(),
