@@ -131,12 +131,12 @@ impl History {
         let mut kept = 0;
         let mut gone = Vec::new();
         for (number, version) in self.versions.iter().rev() {
+            let last_of_step = steps.insert(version.at.as_second().div_euclid(step));
             if *number == self.head.number || self.labels.contains_key(number) {
                 continue;
             }
             let age = now.duration_since(version.at);
-            let keep = age <= policy.all
-                || (age <= policy.sparse && steps.insert(version.at.as_second().div_euclid(step)));
+            let keep = age <= policy.all || (age <= policy.sparse && last_of_step);
             if keep && kept < policy.at_most {
                 kept += 1;
             } else {

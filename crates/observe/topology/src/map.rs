@@ -126,8 +126,8 @@ impl Map {
         &self.profile
     }
 
-    /// Takes readings in, as one version. A scan always makes a version, even when it found nothing new; events only when they changed
-    /// something.
+    /// Takes readings in, as one version. A scan always makes a version, even when it found nothing new; events only when they said
+    /// something new: what was seen when, and what is gone, is remembered like any fact.
     ///
     /// # Errors
     /// Anything in the readings is refused: then nothing of them is taken in.
@@ -143,6 +143,7 @@ impl Map {
             mut state,
             touched,
             buried,
+            news,
             ignored,
         } = merged;
         let links = self.deriver.derive(&mut state, &touched);
@@ -159,7 +160,7 @@ impl Map {
             }
         }
         note_links(&mut changes, &links);
-        if changes.is_empty() && batch.cause == Cause::Events {
+        if changes.is_empty() && !news && batch.cause == Cause::Events {
             return Ok(Committed {
                 version: head,
                 changes,

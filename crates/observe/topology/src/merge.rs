@@ -26,6 +26,8 @@ pub(crate) struct Merged {
     pub(crate) state: State,
     pub(crate) touched: BTreeMap<u32, Option<Arc<Object>>>,
     pub(crate) buried: Vec<(ObjectRef, Timestamp)>,
+    /// Something was seen or buried that no object shows.
+    pub(crate) news: bool,
     /// Late or partial drafts that said nothing the map could use.
     pub(crate) ignored: usize,
 }
@@ -37,6 +39,7 @@ struct Merge<'m> {
     touched: BTreeMap<u32, Option<Arc<Object>>>,
     buried: Vec<(ObjectRef, Timestamp)>,
     freed: Vec<Handle>,
+    news: bool,
     ignored: usize,
 }
 
@@ -55,6 +58,7 @@ pub(crate) fn merge(
         touched: BTreeMap::new(),
         buried: Vec::new(),
         freed: Vec::new(),
+        news: false,
         ignored: 0,
     };
     let mut named: HashSet<ObjectRef> = HashSet::new();
@@ -91,6 +95,7 @@ impl Merge<'_> {
         Merged {
             state: self.state,
             touched: self.touched,
+            news: self.news || !self.buried.is_empty(),
             buried: self.buried,
             ignored: self.ignored,
         }
@@ -187,6 +192,7 @@ impl Merge<'_> {
             None => Arc::make_mut(&mut seen).push((kind.clone(), at)),
         }
         self.state.seen.set(handle.0, Some(seen));
+        self.news = true;
     }
 
     fn scope(&mut self, reading: &Reading, named: &HashSet<ObjectRef>) {

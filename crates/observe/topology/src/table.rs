@@ -123,7 +123,7 @@ mod tests {
             second in prop::collection::vec((0u32..9000, prop::option::of(any::<u8>())), 0..60),
         ) {
             let (mut table, mut naive) = (Table::default(), BTreeMap::new());
-            let mut change = |table: &mut Table<u8>, naive: &mut BTreeMap<u32, u8>, changes: &[(u32, Option<u8>)]| {
+            let change = |table: &mut Table<u8>, naive: &mut BTreeMap<u32, u8>, changes: &[(u32, Option<u8>)]| {
                 for &(slot, value) in changes {
                     let old = match value {
                         Some(value) => naive.insert(slot, value),

@@ -217,7 +217,8 @@ fn steps<R>(
             || declarations.link_rule(&step.reversed()).is_some();
         let ends_known =
             declarations.types.contains_key(&from) && declarations.types.contains_key(&to);
-        if !declared && !(implicit && ends_known) {
+        let allowed = declared || (implicit && ends_known);
+        if !allowed {
             errors.push(at.error(format!(
                 "{what}: step '{step}' is no declared link type, in either direction"
             )));

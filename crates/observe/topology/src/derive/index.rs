@@ -16,6 +16,9 @@ pub(super) type Item = Option<u32>;
 /// An object's key, and the element it is of.
 pub(super) type Keyed = (Arc<str>, Item);
 
+/// A source key and a target key that an object brings together.
+type Bridge = (Arc<str>, Arc<str>);
+
 #[derive(Debug, Default)]
 pub(super) struct Side {
     /// Objects with a key, once for each element that has it.
@@ -28,7 +31,7 @@ pub(super) struct Bridges {
     /// From source keys to target keys, with how many objects bring the two together, and back.
     pub(super) forward: FastMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
     back: FastMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
-    by_object: FastMap<u32, Vec<(Arc<str>, Arc<str>)>>,
+    by_object: FastMap<u32, Vec<Bridge>>,
 }
 
 #[derive(Debug, Default)]
@@ -137,7 +140,7 @@ impl Side {
 
 impl Bridges {
     /// Replaces what an object brings together; returns all it did or does.
-    fn set(&mut self, handle: u32, pairs: Vec<(Arc<str>, Arc<str>)>) -> Vec<(Arc<str>, Arc<str>)> {
+    fn set(&mut self, handle: u32, pairs: Vec<Bridge>) -> Vec<Bridge> {
         let mut all = self.by_object.remove(&handle).unwrap_or_default();
         for (source, target) in &all {
             less(&mut self.forward, source, target);
