@@ -2,3 +2,6 @@
 
 mod fake;
 mod fixtures;
+mod generated;
+mod lab;
+mod real_hosts;
