@@ -30,6 +30,10 @@ pub enum InventoryError {
     #[error(transparent)]
     Discovery(#[from] discovery::Error),
     #[error(transparent)]
+    Tree(#[from] discovery::scan::tree::TreeError),
+    #[error(transparent)]
+    Vault(#[from] discovery::environment::VaultError),
+    #[error(transparent)]
     Disk(#[from] JournalError),
     #[error("{what} cannot be read back: {reason}")]
     Unreadable { what: String, reason: String },

@@ -171,8 +171,9 @@ impl LiveMap {
             .collect();
         inner.log.append(&lines(&records)?)?;
         let mut messages = self.messages.write();
-        told.iter()
-            .for_each(|message| drop(messages.add(message.clone())));
+        for message in &told {
+            messages.add(message.clone());
+        }
         drop(messages);
         self.changed
             .send_modify(|mark| mark.messages += told.len() as u64);
