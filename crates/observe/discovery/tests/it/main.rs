@@ -1,5 +1,6 @@
 //! What discovery makes of recorded and of real inputs.
 
+mod broker;
 mod fake;
 mod fixtures;
 mod generated;
