@@ -31,13 +31,20 @@ impl FromRequestParts<App> for Asker {
             error => LiveError::Auth(error),
         })?;
         let inventory = state.inventory.clone().ok_or(MapError::NoMap)?;
-        Ok(Self { identity, inventory })
+        Ok(Self {
+            identity,
+            inventory,
+        })
     }
 }
 
 impl Asker {
     fn names(&self) -> Vec<Grantee> {
-        let roles = self.identity.roles.iter().map(|role| Grantee::Role(role.clone()));
+        let roles = self
+            .identity
+            .roles
+            .iter()
+            .map(|role| Grantee::Role(role.clone()));
         roles
             .chain([
                 Grantee::User(self.identity.user.clone()),
@@ -64,7 +71,11 @@ impl Asker {
     /// Someone with a right to the whole environment. One who does not even see it is told it is not there.
     pub(super) fn need(&self, environment: &Environment, right: Right) -> Result<(), MapError> {
         if self.identity.is_admin {
-            return self.inventory.map(environment).map(drop).map_err(|_| MapError::NoEnvironment(environment.clone()));
+            return self
+                .inventory
+                .map(environment)
+                .map(drop)
+                .map_err(|_| MapError::NoEnvironment(environment.clone()));
         }
         let roles = self.inventory.roles(environment);
         match roles.sight(&self.names()) {
@@ -168,9 +179,10 @@ impl Seen {
         match &self.sight {
             Sight::All => true,
             Sight::Nothing => false,
-            Sight::Tenants(tenants) => {
-                self.version.tenant(handle).is_some_and(|tenant| tenants.contains(&*tenant))
-            }
+            Sight::Tenants(tenants) => self
+                .version
+                .tenant(handle)
+                .is_some_and(|tenant| tenants.contains(&*tenant)),
         }
     }
 
@@ -204,8 +216,13 @@ impl<S: Send + Sync> FromRequestParts<S> for In {
         let Path(values) = Path::<BTreeMap<String, String>>::from_request_parts(parts, state)
             .await
             .map_err(|error| MapError::Malformed(error.to_string()))?;
-        let name = values.get("environment").map(String::as_str).unwrap_or_default();
-        Environment::new(name).map(Self).map_err(|error| MapError::Malformed(error.to_string()))
+        let name = values
+            .get("environment")
+            .map(String::as_str)
+            .unwrap_or_default();
+        Environment::new(name)
+            .map(Self)
+            .map_err(|error| MapError::Malformed(error.to_string()))
     }
 }
 
