@@ -11,6 +11,7 @@ mod observed;
 mod refusal;
 mod request;
 mod resource;
+mod topology;
 mod who;
 
 pub use metrics::Metrics;
@@ -24,6 +25,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use controller::Controller;
 use error::ApiError;
+use inventory::Inventory;
 use observed::Observed;
 use operations::Defaults;
 use std::ops::Deref;
@@ -38,6 +40,7 @@ pub struct ApiState {
     defaults: Defaults,
     observed: Observed,
     metrics: Metrics,
+    inventory: Option<Inventory>,
     ending: watch::Receiver<bool>,
 }
 
@@ -49,6 +52,7 @@ impl ApiState {
             defaults,
             observed: Observed::default(),
             metrics: Metrics::default(),
+            inventory: None,
             ending: watch::channel(false).1,
         }
     }
@@ -56,6 +60,12 @@ impl ApiState {
     /// With what a controller knows of hosts and ports; without one, nothing is observed.
     pub fn with_controller(mut self, controller: Controller) -> Self {
         self.observed = Observed::by(controller);
+        self
+    }
+
+    /// With the maps of environments; without them, nothing is under `/netwright/v1/topology`.
+    pub fn with_inventory(mut self, inventory: Inventory) -> Self {
+        self.inventory = Some(inventory);
         self
     }
 
@@ -90,6 +100,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/", get(root))
         .merge(neutron::routes())
         .merge(live::routes())
+        .merge(topology::routes())
         .merge(web::router())
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed)

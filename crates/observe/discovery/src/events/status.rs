@@ -1,0 +1,97 @@
+//! How the listeners are doing: one status per environment, for the API and for people.
+
+use jiff::Timestamp;
+use parking_lot::RwLock;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use topology::{Environment, Verdict};
+
+/// What a listener is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum State {
+    Stopped,
+    Connecting,
+    Running {
+        since: Timestamp,
+    },
+    /// The broker could not be reached or ended the session; it is tried again.
+    BackingOff {
+        reason: String,
+        until: Timestamp,
+    },
+}
+
+/// The state, and what became of messages since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    #[serde(flatten)]
+    pub state: State,
+    pub received: u64,
+    pub applied: u64,
+    pub ignored: u64,
+    /// Given back to be tried later.
+    pub retried: u64,
+    /// Dead-lettered, with a reason each.
+    pub dead: u64,
+    /// The last reason.
+    pub last_fault: Option<String>,
+    /// When the newest handled event happened, by its sender's clock.
+    pub newest_event: Option<Timestamp>,
+    /// Sessions with the broker so far.
+    pub sessions: u64,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self {
+            state: State::Stopped,
+            received: 0,
+            applied: 0,
+            ignored: 0,
+            retried: 0,
+            dead: 0,
+            last_fault: None,
+            newest_event: None,
+            sessions: 0,
+        }
+    }
+}
+
+/// The statuses of all environments. Cloning shares the board.
+#[derive(Debug, Clone, Default)]
+pub struct StatusBoard(Arc<RwLock<BTreeMap<Environment, Status>>>);
+
+impl StatusBoard {
+    pub fn get(&self, environment: &Environment) -> Status {
+        self.0.read().get(environment).cloned().unwrap_or_default()
+    }
+
+    pub fn all(&self) -> BTreeMap<Environment, Status> {
+        self.0.read().clone()
+    }
+
+    pub(super) fn update(&self, environment: &Environment, change: impl FnOnce(&mut Status)) {
+        change(self.0.write().entry(environment.clone()).or_default());
+    }
+
+    pub(super) fn note(&self, environment: &Environment, verdict: &Verdict, happened: Timestamp) {
+        self.update(environment, |status| {
+            status.received += 1;
+            status.newest_event = status.newest_event.max(Some(happened));
+            match verdict {
+                Verdict::Applied => status.applied += 1,
+                Verdict::Ignored(_) => status.ignored += 1,
+                Verdict::Retry(reason) => {
+                    status.retried += 1;
+                    status.last_fault = Some(reason.clone());
+                }
+                Verdict::Refused(reason) => {
+                    status.dead += 1;
+                    status.last_fault = Some(reason.clone());
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,89 @@
+//! Kubernetes by its API: nodes, namespaces, pods and containers, services, and what Flannel, Calico and Cilium write on nodes.
+//! Lists are read in pages that belong to one resource version; the version is where a watch goes on.
+
+mod client;
+pub mod drafts;
+pub mod watch;
+
+pub use client::{Kubernetes, Settings};
+
+use crate::scan::{Context, Source, reading_of, source};
+use crate::{Error, Result};
+use futures::future::BoxFuture;
+use serde_json::Value;
+use topology::{Draft, Reading};
+
+impl Source for Kubernetes {
+    fn name(&self) -> &str {
+        "Kubernetes"
+    }
+
+    fn readers(&self) -> &'static [&'static str] {
+        &[
+            "kubernetes-nodes",
+            "kubernetes-namespaces",
+            "kubernetes-pods",
+            "kubernetes-services",
+            "kubernetes-edges",
+        ]
+    }
+
+    fn read<'a>(
+        &'a self,
+        reader: &'a str,
+        context: Context<'a>,
+    ) -> BoxFuture<'a, Result<Vec<Reading>>> {
+        Box::pin(async move {
+            let environment = context.environment;
+            let each =
+                |items: &[Value], draft: fn(&topology::Environment, &Value) -> Vec<Draft>| {
+                    items
+                        .iter()
+                        .flat_map(|item| draft(environment, item))
+                        .collect()
+                };
+            let (types, drafts): (&[&str], Vec<Draft>) = match reader {
+                "kubernetes-nodes" => {
+                    let nodes = self.list("/api/v1/nodes").await?.items;
+                    (&["host"], each(&nodes, drafts::node))
+                }
+                "kubernetes-namespaces" => {
+                    let namespaces = self.list("/api/v1/namespaces").await?.items;
+                    (&["namespace"], each(&namespaces, drafts::namespace))
+                }
+                "kubernetes-pods" => {
+                    let pods = self.list("/api/v1/pods").await?.items;
+                    (&["pod", "container"], each(&pods, drafts::pod))
+                }
+                "kubernetes-services" => {
+                    let services = self.list("/api/v1/services").await?.items;
+                    let slices = self
+                        .list("/apis/discovery.k8s.io/v1/endpointslices")
+                        .await?
+                        .items;
+                    let drafts = services
+                        .iter()
+                        .flat_map(|service| drafts::service(environment, service, &slices))
+                        .collect();
+                    (&["vservice"], drafts)
+                }
+                "kubernetes-edges" => {
+                    let pods: Vec<&Draft> = context.drafts("pod").collect();
+                    let nodes: Vec<&Draft> = context.drafts("host").collect();
+                    let mut found = drafts::edges(environment, &pods);
+                    let endpoints = drafts::oteps(environment, &nodes, &found);
+                    found.extend(endpoints);
+                    (&["vedge", "otep"], found)
+                }
+                other => {
+                    return Err(Error::NotConfigured {
+                        what: format!("the reader '{other}'"),
+                        hint: "Kubernetes has no such reader".to_owned(),
+                    });
+                }
+            };
+            let source = source("kubernetes", self.url());
+            Ok(vec![reading_of(source, types, None, drafts, None)])
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! Watching a cluster: each change is a reading of what it touches and nothing else.
+//!
+//! A watch goes on from the resource version it has seen last. A server that no longer keeps that version (410) is listed anew: the
+//! list says what is there and, being complete, what is gone.
+
+use super::{Kubernetes, drafts};
+use crate::scan::{reading_of, source};
+use crate::{Error, Result};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use topology::{Environment, ObjectKey, Reading};
+
+/// Bytes one event may have.
+const MAX_LINE: usize = 8 << 20;
+
+/// A watched collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collection {
+    Nodes,
+    Namespaces,
+    Pods,
+    Services,
+}
+
+impl Collection {
+    pub const ALL: [Self; 4] = [Self::Nodes, Self::Namespaces, Self::Pods, Self::Services];
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Nodes => "/api/v1/nodes",
+            Self::Namespaces => "/api/v1/namespaces",
+            Self::Pods => "/api/v1/pods",
+            Self::Services => "/api/v1/services",
+        }
+    }
+
+    fn types(self) -> &'static [&'static str] {
+        match self {
+            Self::Nodes => &["host"],
+            Self::Namespaces => &["namespace"],
+            Self::Pods => &["pod", "container"],
+            Self::Services => &["vservice"],
+        }
+    }
+
+    fn drafts(self, environment: &Environment, object: &Value) -> Vec<topology::Draft> {
+        match self {
+            Self::Nodes => drafts::node(environment, object),
+            Self::Namespaces => drafts::namespace(environment, object),
+            Self::Pods => drafts::pod(environment, object),
+            Self::Services => drafts::service(environment, object, &[]),
+        }
+    }
+}
+
+/// What one line of a watch says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Apply this.
+    Reading(Box<Reading>),
+    /// Nothing but a newer version.
+    Bookmark,
+    /// The version is gone from the server: list again.
+    Expired,
+}
+
+/// Reads one line; the version to go on from is told with it.
+///
+/// # Errors
+/// The line is no event, or the server says what is wrong.
+pub fn change(
+    collection: Collection,
+    environment: &Environment,
+    url: &str,
+    line: &[u8],
+) -> Result<(Change, Option<String>)> {
+    let fault = |reason: String| Error::Answer {
+        source_name: format!("the watch of {}", collection.path()),
+        reason,
+    };
+    let event: Value = serde_json::from_slice(line).map_err(|error| fault(error.to_string()))?;
+    let object = &event["object"];
+    let version = object["metadata"]["resourceVersion"]
+        .as_str()
+        .map(str::to_owned);
+    let change = match event["type"].as_str() {
+        Some("ADDED" | "MODIFIED") => {
+            let mut reading = Reading::named(source("event", url));
+            reading.drafts = collection.drafts(environment, object);
+            if collection == Collection::Services {
+                // The watch does not tell the endpoints; those of the last list stay.
+                for draft in &mut reading.drafts {
+                    draft.attributes.remove("pods");
+                    draft.extent = topology::Extent::Part;
+                }
+            }
+            Change::Reading(Box::new(reading))
+        }
+        Some("DELETED") => {
+            let mut reading = Reading::named(source("event", url));
+            let drafts = collection.drafts(environment, object);
+            let gone: Vec<ObjectKey> = drafts.into_iter().map(|draft| draft.key).collect();
+            reading.gone = gone;
+            Change::Reading(Box::new(reading))
+        }
+        Some("BOOKMARK") => Change::Bookmark,
+        Some("ERROR") if object["code"] == 410 => Change::Expired,
+        Some("ERROR") => {
+            return Err(fault(
+                object["message"].as_str().unwrap_or("ERROR").to_owned(),
+            ));
+        }
+        other => return Err(fault(format!("the event type {other:?}"))),
+    };
+    Ok((change, version))
+}
+
+/// Follows a collection until the receiver is gone or the watch fails; the caller decides when to follow it again, from the
+/// version left in `version`. An empty version lists first.
+///
+/// # Errors
+/// The server does not answer or says something that is no event.
+pub async fn follow(
+    cluster: &Kubernetes,
+    collection: Collection,
+    environment: &Environment,
+    version: &mut String,
+    readings: &mpsc::Sender<Reading>,
+) -> Result<()> {
+    loop {
+        if version.is_empty() {
+            let list = cluster.list(collection.path()).await?;
+            let drafts = list
+                .items
+                .iter()
+                .flat_map(|item| collection.drafts(environment, item))
+                .collect();
+            let source = source("kubernetes", cluster.url());
+            let reading = reading_of(source, collection.types(), None, drafts, None);
+            if readings.send(reading).await.is_err() {
+                return Ok(());
+            }
+            *version = list.resource_version;
+        }
+        match watch_once(cluster, collection, environment, version, readings).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(Error::Status { status: 410, .. }) => version.clear(),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// One watch until the server ends it; false when nobody listens any more.
+async fn watch_once(
+    cluster: &Kubernetes,
+    collection: Collection,
+    environment: &Environment,
+    version: &mut String,
+    readings: &mpsc::Sender<Reading>,
+) -> Result<bool> {
+    let mut response = cluster.watch(collection.path(), version).await?;
+    let mut buffer = Vec::new();
+    let broken = |reason: String| Error::Http {
+        url: collection.path().to_owned(),
+        reason,
+    };
+    loop {
+        let chunk = match response.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => return Ok(true),
+            // A quiet watch that ran into the request's time-out goes on like one that the server ended.
+            Err(error) if error.is_timeout() => return Ok(true),
+            Err(error) => return Err(broken(crate::error::chain(&error.without_url()))),
+        };
+        buffer.extend_from_slice(&chunk);
+        if buffer.len() > MAX_LINE {
+            return Err(broken(format!("an event of more than {MAX_LINE} bytes")));
+        }
+        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = buffer.drain(..=end).collect();
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let (change, seen) = change(collection, environment, cluster.url(), &line)?;
+            match change {
+                Change::Reading(reading) => {
+                    if readings.send(*reading).await.is_err() {
+                        return Ok(false);
+                    }
+                }
+                Change::Bookmark => {}
+                Change::Expired => {
+                    version.clear();
+                    return Ok(true);
+                }
+            }
+            if let Some(seen) = seen {
+                *version = seen;
+            }
+        }
+    }
+}

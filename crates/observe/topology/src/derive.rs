@@ -1,0 +1,312 @@
+//! Derives the links of a state by the declared rules, and keeps them derived as objects change.
+//!
+//! The work follows the change: for each rule, the keys of touched objects are taken out of its indexes and put back in, the pairs that
+//! this may concern are worked out, and only those are looked at again. The result is the same as deriving everything from the last state;
+//! a property test holds the two together. Rules run in an order in which each comes after those whose links it reads.
+
+mod index;
+mod pair;
+
+use crate::declare::LinkRule;
+use crate::link::Link;
+use crate::object::{Handle, Object, ObjectRef};
+use crate::state::State;
+use crate::{LinkKey, LinkType};
+use foldhash::fast::FixedState;
+use index::JoinIndex;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+type FastMap<K, V> = HashMap<K, V, FixedState>;
+type FastSet<K> = HashSet<K, FixedState>;
+
+/// A link that came, went or says something else.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkChange {
+    pub(crate) key: LinkKey,
+    pub(crate) before: Option<Arc<Link>>,
+    pub(crate) after: Option<Arc<Link>>,
+}
+
+/// Indexes of all rules over one state. Built anew from any state, at the cost of reading it once.
+#[derive(Debug)]
+pub(crate) struct Deriver {
+    rules: Vec<RuleIndex>,
+    /// What conditions and texts read as `environment`.
+    environment: Value,
+}
+
+#[derive(Debug, Default)]
+struct RuleIndex {
+    joins: Vec<JoinIndex>,
+    /// Slots of the links of each pair.
+    links: FastMap<(u32, u32), Vec<u32>>,
+    /// Objects that pairs look up, both ways.
+    watched: FastMap<ObjectRef, FastSet<(u32, u32)>>,
+    watches: FastMap<(u32, u32), Vec<ObjectRef>>,
+}
+
+type Touched = BTreeMap<u32, Option<Arc<Object>>>;
+
+impl Deriver {
+    pub(crate) fn new(state: &State, environment: Value) -> Self {
+        let rules = state
+            .declarations
+            .links
+            .iter()
+            .map(|rule| RuleIndex {
+                joins: rule.joins.iter().map(|_| JoinIndex::default()).collect(),
+                ..RuleIndex::default()
+            })
+            .collect();
+        Self { rules, environment }
+    }
+
+    /// The indexes of a state whose links are derived already, as after reading it back from disk.
+    pub(crate) fn of(state: &State, environment: Value) -> Self {
+        let mut deriver = Self::new(state, environment);
+        let declarations = state.declarations.clone();
+        for (rule, index) in declarations.links.iter().zip(&mut deriver.rules) {
+            for (handle, _) in state.objects.iter() {
+                index.reindex(rule, state, Handle(handle), &mut BTreeSet::new());
+            }
+        }
+        let places: HashMap<&LinkType, usize> = declarations
+            .links
+            .iter()
+            .enumerate()
+            .map(|(n, rule)| (&rule.link_type, n))
+            .collect();
+        for (slot, link) in state.links.iter() {
+            if let Some(place) = places.get(&link.link_type) {
+                let pair = (link.source.0, link.target.0);
+                let index = &mut deriver.rules[*place];
+                index.links.entry(pair).or_default().push(slot);
+                let rule = &declarations.links[*place];
+                let (_, watches) =
+                    pair::links(rule, &index.joins, state, &deriver.environment, pair);
+                index.watch(pair, watches);
+            }
+        }
+        deriver
+    }
+
+    /// Brings the links of `state` in line with its objects. `touched` holds each changed handle with the object that was there.
+    pub(crate) fn derive(&mut self, state: &mut State, touched: &Touched) -> Vec<LinkChange> {
+        let declarations = state.declarations.clone();
+        let mut changes: Vec<LinkChange> = Vec::new();
+        let mut ends: BTreeMap<LinkType, BTreeSet<u32>> = BTreeMap::new();
+        let keys = Keys::new(state, touched);
+        for (rule, index) in declarations.links.iter().zip(&mut self.rules) {
+            let mut pairs = BTreeSet::new();
+            for (handle, before) in touched {
+                let after = state.object(Handle(*handle));
+                if concerns(rule, before.as_deref(), after.map(|after| &**after)) {
+                    linked(rule, state, Handle(*handle), &mut pairs);
+                    index.reindex(rule, state, Handle(*handle), &mut pairs);
+                }
+                for key in keys.of(before.as_deref(), after.map(|after| &**after)) {
+                    pairs.extend(index.watched.get(key).into_iter().flatten().copied());
+                }
+            }
+            let read = rule.reads_links.iter().filter_map(|link| ends.get(link));
+            for handle in read.flatten() {
+                linked(rule, state, Handle(*handle), &mut pairs);
+                index.partners(state, Handle(*handle), &mut pairs);
+            }
+            let made = changes.len();
+            for pair in pairs {
+                index.settle(rule, state, &self.environment, &keys, pair, &mut changes);
+            }
+            let ends = ends.entry(rule.link_type.clone()).or_default();
+            for change in &changes[made..] {
+                let link = change.before.as_ref().or(change.after.as_ref());
+                ends.extend(
+                    link.into_iter()
+                        .flat_map(|link| [link.source.0, link.target.0]),
+                );
+            }
+        }
+        changes
+    }
+}
+
+/// Keys of touched handles before the change; the state knows those after it.
+struct Keys {
+    gone: HashMap<u32, ObjectRef>,
+}
+
+impl Keys {
+    fn new(state: &State, touched: &Touched) -> Self {
+        let gone = touched
+            .iter()
+            .filter(|(handle, _)| state.object(Handle(**handle)).is_none())
+            .filter_map(|(handle, before)| Some((*handle, before.as_ref()?.key.clone())))
+            .collect();
+        Self { gone }
+    }
+
+    fn of<'k>(
+        &self,
+        before: Option<&'k Object>,
+        after: Option<&'k Object>,
+    ) -> impl Iterator<Item = &'k ObjectRef> + use<'k> {
+        let before = before.map(|object| &object.key);
+        let after = after.map(|object| &object.key);
+        before
+            .into_iter()
+            .chain(after.filter(|key| Some(*key) != before))
+    }
+
+    fn link(&self, state: &State, link: &Link) -> Option<LinkKey> {
+        let end = |handle: Handle| {
+            state
+                .object(handle)
+                .map(|object| object.key.clone())
+                .or_else(|| self.gone.get(&handle.0).cloned())
+        };
+        Some(LinkKey {
+            link_type: link.link_type.clone(),
+            source: end(link.source)?,
+            target: end(link.target)?,
+            distinct: link.distinct.clone(),
+        })
+    }
+}
+
+/// Pairs that have a link of the rule at `handle` now.
+fn linked(rule: &LinkRule, state: &State, handle: Handle, pairs: &mut BTreeSet<(u32, u32)>) {
+    pairs.extend(
+        state
+            .links_at(handle)
+            .filter(|(_, link)| link.link_type == rule.link_type)
+            .map(|(_, link)| (link.source.0, link.target.0)),
+    );
+}
+
+/// Can a change from one to the other make a difference to the rule?
+fn concerns(rule: &LinkRule, before: Option<&Object>, after: Option<&Object>) -> bool {
+    let of_type = |t| {
+        [before, after]
+            .into_iter()
+            .flatten()
+            .any(|object| object.key.object_type == t)
+    };
+    let through = rule.joins.iter().filter_map(|join| join.through.as_ref());
+    let mut through = through.map(|through| &through.object_type);
+    if through.any(|t| of_type(t.clone())) {
+        return true;
+    }
+    let (source, target) = (of_type(rule.source.clone()), of_type(rule.target.clone()));
+    match (before, after) {
+        (Some(before), Some(after)) if before.key == after.key => {
+            (source && before.differs_in(after, &rule.reads_source))
+                || (target && before.differs_in(after, &rule.reads_target))
+        }
+        _ => source || target,
+    }
+}
+
+impl RuleIndex {
+    /// Takes the keys of an object out and puts those it has now in; adds the pairs of both.
+    fn reindex(
+        &mut self,
+        rule: &LinkRule,
+        state: &State,
+        handle: Handle,
+        pairs: &mut BTreeSet<(u32, u32)>,
+    ) {
+        for (join, index) in rule.joins.iter().zip(&mut self.joins) {
+            index.reindex(rule, join, state, handle, pairs);
+        }
+    }
+
+    /// Pairs an object has by its keys.
+    fn partners(&self, state: &State, handle: Handle, pairs: &mut BTreeSet<(u32, u32)>) {
+        if state.object(handle).is_some() {
+            for index in &self.joins {
+                index.pairs_of(handle, pairs);
+            }
+        }
+    }
+
+    fn watch(&mut self, pair: (u32, u32), keys: Vec<ObjectRef>) {
+        for key in self.watches.remove(&pair).into_iter().flatten() {
+            if let Some(pairs) = self.watched.get_mut(&key) {
+                pairs.remove(&pair);
+                if pairs.is_empty() {
+                    self.watched.remove(&key);
+                }
+            }
+        }
+        for key in &keys {
+            self.watched.entry(key.clone()).or_default().insert(pair);
+        }
+        if !keys.is_empty() {
+            self.watches.insert(pair, keys);
+        }
+    }
+
+    /// Makes the links of one pair what the rule says they are.
+    fn settle(
+        &mut self,
+        rule: &LinkRule,
+        state: &mut State,
+        environment: &Value,
+        keys: &Keys,
+        pair: (u32, u32),
+        changes: &mut Vec<LinkChange>,
+    ) {
+        let (wanted, watches) = pair::links(rule, &self.joins, state, environment, pair);
+        self.watch(pair, watches);
+        let mut wanted: BTreeMap<Option<Arc<str>>, Link> = wanted;
+        let mut kept = Vec::new();
+        for slot in self.links.remove(&pair).unwrap_or_default() {
+            let Some(old) = state.links.get(slot).cloned() else {
+                continue;
+            };
+            let Some(key) = keys.link(state, &old) else {
+                continue;
+            };
+            let new = wanted.remove(&old.distinct);
+            if new.as_ref() == Some(&*old) {
+                kept.push(slot);
+                continue;
+            }
+            let after = match new {
+                Some(new) => {
+                    let new = Arc::new(new);
+                    state.links.set(slot, Some(new.clone()));
+                    kept.push(slot);
+                    Some(new)
+                }
+                None => {
+                    state.take_link(slot);
+                    state.link_status.remove(&key);
+                    None
+                }
+            };
+            changes.push(LinkChange {
+                key,
+                before: Some(old),
+                after,
+            });
+        }
+        for link in wanted.into_values() {
+            let Some(key) = keys.link(state, &link) else {
+                continue;
+            };
+            let slot = state.put_link(link);
+            kept.push(slot);
+            changes.push(LinkChange {
+                key,
+                before: None,
+                after: state.links.get(slot).cloned(),
+            });
+        }
+        if !kept.is_empty() {
+            self.links.insert(pair, kept);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The versions that are kept: by number, by time, by name; and which are forgotten when.
+
+use crate::TopologyError;
+use crate::version::Version;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is kept besides the last version and those with a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// Everything younger than this.
+    pub all: SignedDuration,
+    /// Of what is younger than `sparse`, the last version of each `step`.
+    pub sparse: SignedDuration,
+    pub step: SignedDuration,
+    /// At most this many in all; named ones do not count and are never forgotten.
+    pub at_most: usize,
+}
+
+impl Default for Retention {
+    /// Two days of everything, then the last version of each day for a year.
+    fn default() -> Self {
+        Self {
+            all: SignedDuration::from_hours(48),
+            sparse: SignedDuration::from_hours(24 * 365),
+            step: SignedDuration::from_hours(24),
+            at_most: 10_000,
+        }
+    }
+}
+
+/// A name for a version; a pinned one is a baseline others are compared with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    pub name: Arc<str>,
+    pub pinned: bool,
+}
+
+/// See the module. There is always a last version.
+#[derive(Debug, Clone)]
+pub struct History {
+    head: Arc<Version>,
+    versions: BTreeMap<u64, Arc<Version>>,
+    labels: BTreeMap<u64, Label>,
+}
+
+impl History {
+    pub(crate) fn new(head: Arc<Version>) -> Self {
+        Self {
+            versions: BTreeMap::from([(head.number, head.clone())]),
+            labels: BTreeMap::new(),
+            head,
+        }
+    }
+
+    pub fn head(&self) -> &Arc<Version> {
+        &self.head
+    }
+
+    /// All kept versions, oldest first, with their labels.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Arc<Version>, Option<&Label>)> {
+        self.versions
+            .iter()
+            .map(|(number, version)| (version, self.labels.get(number)))
+    }
+
+    pub fn len(&self) -> usize {
+        self.versions.len()
+    }
+
+    /// Never: the last version stays.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// # Errors
+    /// It was never made, or is no longer kept.
+    pub fn version(&self, number: u64) -> Result<&Arc<Version>, TopologyError> {
+        self.versions
+            .get(&number)
+            .ok_or(TopologyError::NoVersion(number))
+    }
+
+    pub fn named(&self, name: &str) -> Option<&Arc<Version>> {
+        let number = self
+            .labels
+            .iter()
+            .find(|(_, label)| label.name.as_ref() == name)?
+            .0;
+        self.versions.get(number)
+    }
+
+    pub fn label_of(&self, number: u64) -> Option<&Label> {
+        self.labels.get(&number)
+    }
+
+    /// The kept version that was the last one at `time`.
+    pub fn at(&self, time: Timestamp) -> Option<&Arc<Version>> {
+        self.versions
+            .values()
+            .rev()
+            .find(|version| version.at <= time)
+    }
+
+    pub(crate) fn push(&mut self, version: Arc<Version>) {
+        self.versions.insert(version.number, version.clone());
+        self.head = version;
+    }
+
+    pub(crate) fn label(&mut self, number: u64, name: &str, pinned: bool) {
+        let label = Label {
+            name: name.into(),
+            pinned,
+        };
+        self.labels.insert(number, label);
+    }
+
+    pub(crate) fn forget(&mut self, number: u64) -> Result<(), TopologyError> {
+        if number == self.head.number || self.versions.remove(&number).is_none() {
+            return Err(TopologyError::NoVersion(number));
+        }
+        self.labels.remove(&number);
+        Ok(())
+    }
+
+    pub(crate) fn retain(&mut self, policy: &Retention, now: Timestamp) -> Vec<u64> {
+        let step = policy.step.as_secs().max(1);
+        let mut steps = BTreeSet::new();
+        let mut kept = 0;
+        let mut gone = Vec::new();
+        for (number, version) in self.versions.iter().rev() {
+            let last_of_step = steps.insert(version.at.as_second().div_euclid(step));
+            if *number == self.head.number || self.labels.contains_key(number) {
+                continue;
+            }
+            let age = now.duration_since(version.at);
+            let keep = age <= policy.all || (age <= policy.sparse && last_of_step);
+            if keep && kept < policy.at_most {
+                kept += 1;
+            } else {
+                gone.push(*number);
+            }
+        }
+        for number in &gone {
+            self.versions.remove(number);
+        }
+        gone
+    }
+}

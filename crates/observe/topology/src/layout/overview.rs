@@ -1,0 +1,201 @@
+//! The whole map in a few hundred nodes: objects with everything below them, and how many links there are between them.
+
+use super::{Layout, Thing, place};
+use crate::health::StatusLevel;
+use crate::object::{Handle, ObjectRef};
+use crate::version::Version;
+use crate::{LinkType, ObjectType};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What to show.
+#[derive(Debug, Clone)]
+pub struct OverviewQuery {
+    /// Levels of the tree are opened from the top while no more nodes than this come of it.
+    pub budget: usize,
+    /// Objects to open besides.
+    pub open: BTreeSet<ObjectRef>,
+}
+
+/// An object and what is in it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Supernode {
+    pub key: ObjectRef,
+    pub name: String,
+    /// Objects in it, itself included, by type.
+    pub counts: BTreeMap<ObjectType, usize>,
+    /// The worst health in it.
+    pub level: StatusLevel,
+    /// Objects in it that are stale.
+    pub stale: usize,
+    /// It can be opened: something is hidden in it.
+    pub closed: bool,
+}
+
+/// Links between two supernodes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Edge {
+    pub source: ObjectRef,
+    pub target: ObjectRef,
+    pub counts: BTreeMap<LinkType, usize>,
+    pub level: StatusLevel,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Overview {
+    pub nodes: Vec<Supernode>,
+    pub edges: Vec<Edge>,
+    pub layout: Layout,
+}
+
+impl Version {
+    /// See [`Overview`]. The same version and query give the same picture; with the last layout, what was in it stays where it was.
+    pub fn overview(&self, query: &OverviewQuery, last: Option<&Layout>) -> Overview {
+        let holder = self.holders(query);
+        let mut nodes: BTreeMap<Handle, Supernode> = BTreeMap::new();
+        for (handle, object) in self.objects() {
+            let Some(top) = holder.get(handle.0 as usize).copied().flatten() else {
+                continue;
+            };
+            let Some(top_object) = self.object(top) else {
+                continue;
+            };
+            let node = nodes.entry(top).or_insert_with(|| Supernode {
+                key: top_object.key.clone(),
+                name: top_object.name().to_owned(),
+                counts: BTreeMap::new(),
+                level: StatusLevel::Ok,
+                stale: 0,
+                closed: false,
+            });
+            *node
+                .counts
+                .entry(object.key.object_type.clone())
+                .or_insert(0) += 1;
+            node.level = worse(node.level, self.level(handle));
+            node.stale += usize::from(object.stale.is_some());
+            node.closed |= handle != top;
+        }
+        let mut edges: BTreeMap<(Handle, Handle), Edge> = BTreeMap::new();
+        for link in self.links() {
+            let of = |handle: Handle| holder.get(handle.0 as usize).copied().flatten();
+            let (Some(a), Some(b)) = (of(link.source), of(link.target)) else {
+                continue;
+            };
+            if a == b {
+                continue;
+            }
+            let (a, b) = (a.min(b), a.max(b));
+            let (Some(source), Some(target)) = (self.object(a), self.object(b)) else {
+                continue;
+            };
+            let edge = edges.entry((a, b)).or_insert_with(|| Edge {
+                source: source.key.clone(),
+                target: target.key.clone(),
+                counts: BTreeMap::new(),
+                level: StatusLevel::Ok,
+            });
+            *edge.counts.entry(link.link_type.clone()).or_insert(0) += 1;
+            edge.level = worse(edge.level, self.link_level(link));
+        }
+        let layout = self.place_overview(&nodes, &edges, last);
+        Overview {
+            nodes: nodes.into_values().collect(),
+            edges: edges.into_values().collect(),
+            layout,
+        }
+    }
+
+    fn place_overview(
+        &self,
+        nodes: &BTreeMap<Handle, Supernode>,
+        edges: &BTreeMap<(Handle, Handle), Edge>,
+        last: Option<&Layout>,
+    ) -> Layout {
+        let mut near: BTreeMap<Handle, Vec<ObjectRef>> = BTreeMap::new();
+        for ((a, b), edge) in edges {
+            near.entry(*a).or_default().push(edge.target.clone());
+            near.entry(*b).or_default().push(edge.source.clone());
+        }
+        let mut things: Vec<Thing> = nodes
+            .iter()
+            .map(|(handle, node)| {
+                let rule = self.object(*handle).and_then(|object| self.rule(object));
+                Thing {
+                    key: node.key.clone(),
+                    layer: rule.map_or(0, |rule| i32::from(rule.layer)),
+                    name: node.name.clone(),
+                    near: near.remove(handle).unwrap_or_default(),
+                }
+            })
+            .collect();
+        things.sort_by(|a, b| (a.layer, &a.name, &a.key).cmp(&(b.layer, &b.name, &b.key)));
+        place(&things, last)
+    }
+
+    /// For each handle, the shown object it is in.
+    fn holders(&self, query: &OverviewQuery) -> Vec<Option<Handle>> {
+        let size = self.state.next_object as usize;
+        let mut depth: Vec<u32> = vec![u32::MAX; size];
+        let mut order: Vec<(Handle, Option<Handle>)> = Vec::with_capacity(self.object_count());
+        let mut next: VecDeque<(Handle, Option<Handle>, u32)> = self
+            .state
+            .children(None)
+            .chain(self.orphans())
+            .map(|root| (root, None, 0))
+            .collect();
+        while let Some((at, above, level)) = next.pop_front() {
+            let Some(object) = self.object(at) else {
+                continue;
+            };
+            if depth[at.0 as usize] != u32::MAX {
+                continue;
+            }
+            depth[at.0 as usize] = level;
+            order.push((at, above));
+            let children = self.state.children(Some(&object.key));
+            next.extend(children.map(|child| (child, Some(at), level + 1)));
+        }
+        let opened = opened(&depth, query.budget);
+        let mut holder: Vec<Option<Handle>> = vec![None; size];
+        for (at, above) in order {
+            let held = above.and_then(|above| {
+                let holder = holder[above.0 as usize]?;
+                let open = holder == above
+                    && (depth[at.0 as usize] <= opened
+                        || self
+                            .object(above)
+                            .is_some_and(|o| query.open.contains(&o.key)));
+                (!open).then_some(holder)
+            });
+            holder[at.0 as usize] = Some(held.unwrap_or(at));
+        }
+        holder
+    }
+}
+
+/// The deepest level down to which all objects fit the budget.
+fn opened(depth: &[u32], budget: usize) -> u32 {
+    let mut levels: BTreeMap<u32, usize> = BTreeMap::new();
+    for level in depth.iter().filter(|level| **level != u32::MAX) {
+        *levels.entry(*level).or_insert(0) += 1;
+    }
+    let mut sum = 0;
+    let mut opened = 0;
+    for (level, count) in levels {
+        sum += count;
+        if sum > budget {
+            break;
+        }
+        opened = level;
+    }
+    opened
+}
+
+/// The worse of two, where nothing known is not worse than fine: a picture of the whole would be grey otherwise.
+fn worse(a: StatusLevel, b: StatusLevel) -> StatusLevel {
+    match b {
+        StatusLevel::Unknown => a,
+        b => a.max(b),
+    }
+}

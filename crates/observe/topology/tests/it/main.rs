@@ -1,0 +1,12 @@
+//! The map as its users see it: fixtures of the earlier system, properties, and the promises one by one.
+
+mod cloud;
+mod declarations;
+mod event_fixtures;
+mod fixtures;
+mod graph_fixtures;
+mod monitoring_fixtures;
+mod properties;
+mod questions;
+mod readings;
+mod support;
