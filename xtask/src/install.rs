@@ -28,13 +28,8 @@ pub(crate) const TEST: &[Package] = &[
     ("chromium", "/usr/bin/chromium"),
 ];
 
-<<<<<<< HEAD
 pub(crate) const BENCH: &[Package] = &[("iperf3", "/usr/bin/iperf3")];
 
-/// The packages whose file is not there.
-fn missing<'a>(sets: &[&[(&'a str, &'a str)]]) -> Vec<&'a str> {
-    sets.iter()
-=======
 /// The BGP speakers that ours is measured against and tested with, and what looks at their packets.
 pub(crate) const BGP: &[Package] = &[
     ("frr", "/usr/lib/frr/bgpd"),
@@ -42,7 +37,6 @@ pub(crate) const BGP: &[Package] = &[
     ("gobgpd", "/usr/bin/gobgpd"),
     ("exabgp", "/usr/sbin/exabgp"),
     ("tshark", "/usr/bin/tshark"),
-    ("bpftool", "/usr/sbin/bpftool"),
 ];
 
 /// The units of packages that are installed for their programs only: these must not run by themselves, now or after a boot.
@@ -69,11 +63,9 @@ fn mask_services(missing: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Installs the packages that are missing.
-pub(crate) fn packages(sets: &[&[Package]]) -> Result<()> {
-    let missing: Vec<&str> = sets
-        .iter()
->>>>>>> bgp-next
+/// The packages whose file is not there.
+fn missing<'a>(sets: &[&[(&'a str, &'a str)]]) -> Vec<&'a str> {
+    sets.iter()
         .flat_map(|set| set.iter())
         .filter(|(_, file)| !PathBuf::from(file).exists())
         .map(|(name, _)| *name)
@@ -96,7 +88,7 @@ pub(crate) fn packages(sets: &[&[Package]]) -> Result<()> {
         "this is no Debian; install by hand: {}",
         lacking.join(" ")
     );
-    mask_services(&missing)?;
+    mask_services(&lacking)?;
     run(command("apt-get", &["update", "-qq"]).stdout(std::process::Stdio::null()))?;
     let mut install = command(
         "apt-get",

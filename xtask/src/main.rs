@@ -90,14 +90,10 @@ fn run(task: Task) -> Result<()> {
             shell::replace_with(lab)
         }
         Task::Bench { name, json } => {
-<<<<<<< HEAD
             install::packages(&[install::BUILD, install::DEMO, install::BENCH])?;
-=======
-            install::packages(&[install::BUILD, install::DEMO])?;
             if name == "all" || name.starts_with("bgp-") {
                 install::packages(&[install::BGP])?;
             }
->>>>>>> bgp-next
             build::release()?;
             let mut lab = build::lab_command()?;
             lab.args(["bench", &name]).args(json.then_some("--json"));
