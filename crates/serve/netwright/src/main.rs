@@ -27,7 +27,8 @@ struct Cli {
         global = true,
         env = "NETWRIGHT_LOG",
         default_value = "info",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = log_filter
     )]
     log: EnvFilter,
     #[command(subcommand)]
@@ -67,6 +68,11 @@ enum Verb {
     Snapshot(map::snapshot::Verb),
     /// Print a completion script for a shell.
     Completion { shell: clap_complete::Shell },
+}
+
+/// `EnvFilter`'s own parser leaves out what it does not understand.
+fn log_filter(text: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    EnvFilter::try_new(text)
 }
 
 /// How a verb ended, beside failing.

@@ -193,6 +193,14 @@ fn mistakes_in_the_configuration_are_named() {
 }
 
 #[test]
+fn a_log_filter_that_means_nothing_is_refused() {
+    let refused = netwright(&["--log", "api=loud", "status"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("api=loud"), "{said}");
+}
+
+#[test]
 fn commands_without_their_peer_say_what_is_missing() {
     let asked = netwright(&["status", "--url", "http://127.0.0.1:1"]);
     let said = String::from_utf8_lossy(&asked.stderr).into_owned();
