@@ -188,16 +188,24 @@ impl Rib {
 
     /// Subgroups at the same place become one.
     fn merge(&mut self, at: usize, sub: usize) {
-        let group = &mut self.groups[at];
+        let group = &self.groups[at];
         let key = &group.rules.key;
         let add_path = key.add_path.is_some();
         let this = &group.subgroups[sub];
         if !matches!(this.walk, Walk::Changes) {
             return;
         }
+        // Those who read and those who do not stay apart, or one that never reads would be handed every block.
+        let hungry = self.hungry(&this.members);
+        let alike: Vec<bool> = group
+            .subgroups
+            .iter()
+            .map(|other| self.hungry(&other.members) == hungry)
+            .collect();
         let other = with_table!(self.tables, key.family, table => {
-            group.subgroups.iter().position(|other| {
-                !std::ptr::eq(other, this)
+            group.subgroups.iter().enumerate().position(|(number, other)| {
+                number != sub
+                    && alike[number]
                     && matches!(other.walk, Walk::Changes)
                     && table.shards.iter_mut().enumerate().all(|(shard, table)| {
                         table.list(add_path).same_place(this.markers[shard], other.markers[shard])
@@ -205,17 +213,17 @@ impl Rib {
             })
         });
         if let Some(other) = other {
-            let members = this.members.clone();
-            let joined = group.subgroups[other].members.or(&members);
-            group.subgroups[other].members = joined;
+            let joined = group.subgroups[other].members.or(&this.members);
+            self.groups[at].subgroups[other].members = joined;
             self.dissolve(at, sub);
         }
     }
 
     fn hungry(&self, slots: &Slots) -> bool {
+        let low = LOW.min(self.config.backlog.max(1));
         slots
             .iter()
-            .any(|slot| self.peers.get(slot).is_some_and(|peer| peer.queued < LOW))
+            .any(|slot| self.peers.get(slot).is_some_and(|peer| peer.queued < low))
     }
 
     /// Makes messages for whoever could send; whether there is more to do at once.
@@ -347,6 +355,8 @@ impl Rib {
             markers,
             walk,
         });
+        let last = group.subgroups.len() - 1;
+        self.merge(at, last);
     }
 
     /// A subgroup has seen everything: its members are told so where they wait for it.
