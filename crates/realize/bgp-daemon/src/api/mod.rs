@@ -196,19 +196,14 @@ pub(crate) fn body<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Re
 impl Core {
     /// How operators know a peer: its address, or its interface.
     pub(crate) fn name_of(&self, peer: PeerId) -> String {
-        let report = self.speaker.peer(peer);
-        report.map_or_else(
-            || format!("peer {}", peer.0),
-            |report| report.endpoint.to_string(),
-        )
+        let endpoint = self.speaker.endpoint(peer);
+        endpoint.map_or_else(|| format!("peer {}", peer.0), ToString::to_string)
     }
 
     pub(crate) fn peer_named(&self, name: &str) -> Result<PeerId, Refusal> {
-        let found = self
-            .speaker
-            .peers()
-            .find(|report| report.endpoint.to_string() == name);
-        found.map(|report| report.id).ok_or_else(|| {
+        let mut endpoints = self.speaker.endpoints();
+        let found = endpoints.find(|(_, endpoint)| endpoint.to_string() == name);
+        found.map(|(id, _)| id).ok_or_else(|| {
             Refusal::absent(format!(
                 "there is no neighbour {name}; `netwright bgp neighbors` lists them"
             ))

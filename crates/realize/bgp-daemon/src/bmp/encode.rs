@@ -21,6 +21,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 #[derive(Debug, Clone)]
 pub(crate) struct Monitored {
     peer: Peer,
+    own_as: u32,
     local: SocketAddr,
     remote: SocketAddr,
     sent_open: Bytes,
@@ -53,6 +54,7 @@ impl Monitored {
                 two_octet_as: !agreed.as4,
                 timestamp: Timestamp::default(),
             },
+            own_as,
             local: session.connection.local,
             remote: session.connection.remote,
             sent_open,
@@ -76,6 +78,18 @@ impl Monitored {
 
     pub(crate) const fn address(&self) -> IpAddr {
         self.peer.address
+    }
+
+    /// Between whom, as MRT has it.
+    pub(crate) fn archived(&self) -> bgp::mrt::Session {
+        bgp::mrt::Session {
+            as4: self.codec.as4,
+            peer_asn: self.peer.asn,
+            local_asn: self.own_as,
+            interface: 0,
+            peer_address: self.remote.ip(),
+            local_address: self.local.ip(),
+        }
     }
 
     fn peer(&self, side: Side, at: Timestamp) -> Peer {

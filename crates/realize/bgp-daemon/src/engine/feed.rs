@@ -184,7 +184,7 @@ impl Core {
         }
         self.track_next_hops();
         loop {
-            let changes = self.speaker.rib_mut().table_changes(CHUNK);
+            let changes = self.speaker.table_changes(CHUNK);
             if changes.is_empty() {
                 break;
             }

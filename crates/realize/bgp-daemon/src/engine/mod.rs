@@ -380,10 +380,17 @@ impl Core {
     }
 
     fn advertise(&mut self, now: Time) {
-        for discovery in self.io.discoveries.values() {
-            // As above.
-            let _ = discovery.announce();
-        }
+        self.io
+            .discoveries
+            .retain(|_, discovery| match discovery.announce() {
+                // The interface is gone; the next attempt to connect looks for it again.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) => {
+                    self.io.routers.remove(&discovery.interface);
+                    false
+                }
+                // The link is down, or has no address yet: the next advertisement comes by time.
+                _ => true,
+            });
         let again = !self.io.discoveries.is_empty();
         self.io.advertise_at = again.then_some(Time(now.0 + ADVERTISE));
     }

@@ -4,12 +4,10 @@ use super::Core;
 use crate::bmp::Monitored;
 use crate::mrt::UpdateLog;
 use bgp::message::HEADER;
-use bgp::mrt::Session as MrtSession;
 use bgp::rib::TableId;
 use bgp::session::State;
-use bgp::speaker::{Event, EventKind, PeerReport};
+use bgp::speaker::{Event, EventKind};
 use bgp::{Family, PeerId};
-use std::net::IpAddr;
 
 /// UPDATE (RFC 4271 4.1).
 const UPDATE: u8 = 2;
@@ -18,6 +16,10 @@ impl Core {
     /// Tells the events since the last time.
     pub(super) fn observe(&mut self) {
         for event in self.speaker.take_events() {
+            if let (Some(peer), EventKind::Mirror(body)) = (event.peer, &event.kind) {
+                self.updated(peer, body);
+                continue;
+            }
             let neighbor = event.peer.map(|peer| self.name_of(peer));
             if let Some(peer) = event.peer {
                 self.follow(peer, &event);
@@ -60,7 +62,6 @@ impl Core {
                 }
             }
             EventKind::State { from, to } => self.log_state(peer, *from, *to),
-            EventKind::Mirror(body) => self.updated(peer, body),
             _ => {}
         }
     }
@@ -74,16 +75,10 @@ impl Core {
         message.extend_from_slice(body);
         let at = self.bmp_time();
         self.stations.update(&self.speaker, peer, &message, at);
-        let Some(log) = &mut self.mrt else {
-            return;
-        };
-        if let Some(report) = self.speaker.peer(peer)
-            && let Some(session) = mrt_session(&report)
-        {
-            let now = self.clock.timestamp(self.clock.now());
-            let agreed = report.session.as_ref().map(|session| &session.negotiated);
-            let add_path = agreed.is_some_and(|agreed| !agreed.add_path_rx.is_empty());
-            log.message(now, session, add_path, &message);
+        let now = self.clock.timestamp(self.clock.now());
+        if let (Some(log), Some(session)) = (&mut self.mrt, self.stations.session(peer)) {
+            let add_path = !session.codec.add_path_rx.is_empty();
+            log.message(now, session.archived(), add_path, &message);
         }
     }
 
@@ -91,9 +86,9 @@ impl Core {
         let Some(log) = &mut self.mrt else {
             return;
         };
-        if let Some(session) = self.speaker.peer(peer).as_ref().and_then(mrt_session) {
+        if let Some(session) = self.stations.session(peer) {
             let now = self.clock.timestamp(self.clock.now());
-            log.state(now, session, from as u16 + 1, to as u16 + 1);
+            log.state(now, session.archived(), from as u16 + 1, to as u16 + 1);
         }
     }
 
@@ -137,19 +132,4 @@ impl Core {
     pub(crate) fn mrt_dropped(&self) -> u64 {
         self.mrt.as_ref().map_or(0, |log| log.dropped)
     }
-}
-
-/// Between whom; `None` while there is no session whose addresses would be known.
-fn mrt_session(report: &PeerReport) -> Option<MrtSession> {
-    let session = report.session.as_ref()?;
-    let at = &session.connection;
-    let ip = |address: IpAddr| address.to_canonical();
-    Some(MrtSession {
-        as4: session.negotiated.as4,
-        peer_asn: session.negotiated.asn,
-        local_asn: session.negotiated.local_asn,
-        interface: 0,
-        peer_address: ip(at.remote.ip()),
-        local_address: ip(at.local.ip()),
-    })
 }

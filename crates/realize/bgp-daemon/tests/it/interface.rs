@@ -259,3 +259,60 @@ fn metrics_are_open_metrics_with_every_neighbour() {
             .then_some(())
     });
 }
+
+/// One request over TCP inside a namespace: the status.
+fn tcp(netns: &crate::lab::Netns, head: &str) -> u16 {
+    netns.inside(|| {
+        let mut stream = std::net::TcpStream::connect("127.0.0.1:9179").expect("the listener");
+        stream.write_all(head.as_bytes()).expect("write");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        status.expect("a status")
+    })
+}
+
+#[test]
+fn the_tcp_listener_wants_its_token_and_without_one_answers_no_browser() {
+    let (left, _right) = pair();
+    let request =
+        |more: &str| format!("GET /bgp/v1/summary HTTP/1.1\r\nconnection: close\r\n{more}\r\n");
+    let open = Running::start(&left, &(head(1) + "[api]\nlisten = \"127.0.0.1:9179\"\n"));
+    assert_eq!(tcp(&left, &request("host: localhost\r\n")), 200);
+    assert_eq!(tcp(&left, &request("host: evil.example\r\n")), 403);
+    assert_eq!(
+        tcp(
+            &left,
+            &request("host: 127.0.0.1\r\norigin: http://evil.example\r\n")
+        ),
+        403
+    );
+    let directory = open.stop();
+    let token = directory.path().join("token");
+    std::fs::write(&token, "s3cret\n").expect("write");
+    let config = format!(
+        "{}[api]\nlisten = \"127.0.0.1:9179\"\ntoken-file = \"{}\"\n",
+        head(1),
+        token.display()
+    );
+    let guarded = Running::start_in(&left, &config, directory);
+    assert_eq!(tcp(&left, &request("host: x\r\n")), 401);
+    assert_eq!(
+        tcp(
+            &left,
+            &request("host: x\r\nauthorization: Bearer wrong\r\n")
+        ),
+        401
+    );
+    assert_eq!(
+        tcp(
+            &left,
+            &request("host: x\r\nauthorization: Bearer s3cret\r\n")
+        ),
+        200
+    );
+    drop(guarded);
+}

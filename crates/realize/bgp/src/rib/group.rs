@@ -39,6 +39,8 @@ pub(crate) struct Subgroup {
     pub(crate) members: Slots,
     markers: Vec<Marker>,
     walk: Walk,
+    /// It has seen everything, and its members have been told so where they wait for it.
+    told: bool,
 }
 
 /// How the entries up to the marker are to be taken.
@@ -138,6 +140,7 @@ impl Rib {
             members: only(slot),
             markers,
             walk,
+            told: false,
         });
         let last = group.subgroups.len() - 1;
         self.merge(at, last);
@@ -214,7 +217,9 @@ impl Rib {
         });
         if let Some(other) = other {
             let joined = group.subgroups[other].members.or(&this.members);
-            self.groups[at].subgroups[other].members = joined;
+            let other = &mut self.groups[at].subgroups[other];
+            other.members = joined;
+            other.told = false;
             self.dissolve(at, sub);
         }
     }
@@ -253,18 +258,19 @@ impl Rib {
 
     /// Takes a subgroup one slice further; whether there is more.
     fn produce(&mut self, at: usize, sub: usize) -> bool {
-        if self.has_work(at, sub) {
-            let blocks = self.slice(at, sub);
-            self.deliver(blocks);
-            self.split(at, sub);
+        if !self.has_work(at, sub) && self.groups[at].subgroups[sub].told {
+            return false;
         }
-        if self.has_work(at, sub) {
-            self.merge(at, sub);
-            return true;
+        self.groups[at].subgroups[sub].told = false;
+        let blocks = self.slice(at, sub);
+        self.deliver(blocks);
+        self.split(at, sub);
+        let more = self.has_work(at, sub);
+        if !more {
+            self.caught_up(at, sub);
         }
-        self.caught_up(at, sub);
         self.merge(at, sub);
-        false
+        more
     }
 
     fn slice(&mut self, at: usize, sub: usize) -> Vec<Block> {
@@ -354,6 +360,7 @@ impl Rib {
             members: slow,
             markers,
             walk,
+            told: false,
         });
         let last = group.subgroups.len() - 1;
         self.merge(at, last);
@@ -366,6 +373,7 @@ impl Rib {
         if let Walk::Differing { until, .. } = walk {
             self.unfollow(family, add_path, &until);
         }
+        self.groups[at].subgroups[sub].told = true;
         let members = self.groups[at].subgroups[sub].members.clone();
         for slot in members.iter() {
             self.mark_end(slot, family);

@@ -112,6 +112,7 @@ fn conditions_hold_or_not() {
         r#"{ as-path = { origin = [65001] } }"#,
         r#"{ as-path = { length = { min = 4 } } }"#,
         r#"{ evpn-type = [2, 5] }"#,
+        r#"{ route-distinguisher = ["65000:1"] }"#,
         r#"{ any = [{ local = true }, { med = { max = 1 } }] }"#,
     ] {
         assert!(!holds(condition), "{condition}");

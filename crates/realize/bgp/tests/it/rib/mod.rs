@@ -10,3 +10,4 @@ mod model;
 mod rtc;
 mod sending;
 mod vrf;
+mod vrf_history;

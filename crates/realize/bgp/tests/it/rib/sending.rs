@@ -83,6 +83,37 @@ fn routes_with_equal_attributes_share_messages_and_peers_share_bytes() {
 }
 
 #[test]
+fn blocks_are_no_longer_than_a_write() {
+    let mut rib = rib(1);
+    let source = client(1);
+    for high in 0..=255_u8 {
+        for low in 0..100_u8 {
+            let nlri = Nlri::Ipv4(ipnet::Ipv4Net::new_assert([10, high, low, 0].into(), 24));
+            let route = bgp::nlri::Route {
+                nlri,
+                path_id: 0,
+                payload: bgp::nlri::Payload::None,
+            };
+            announce(
+                &mut rib,
+                SOURCE,
+                &source,
+                &route,
+                &attributes(&source, &[7]),
+            );
+        }
+    }
+    let mut receiver = Receiver::default();
+    let mut longest = 0;
+    while let Some(block) = rib.transmit(PeerId(2)) {
+        longest = longest.max(block.len());
+        receiver.take(&block, &codec(unicast()));
+    }
+    assert_eq!(receiver.known.len(), 25_600);
+    assert!(longest <= 80 << 10, "{longest}");
+}
+
+#[test]
 fn what_flaps_between_two_reads_is_sent_once_and_what_vanishes_never() {
     let mut rib = rib(1);
     for path in [[7], [8], [9]] {

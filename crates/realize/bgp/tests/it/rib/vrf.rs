@@ -301,6 +301,30 @@ fn an_observer_of_a_vrf_hears_of_changes_and_of_its_end() {
 }
 
 #[test]
+fn who_unsubscribes_hears_nothing_and_starts_anew() {
+    let mut lab = Lab::new(vec![vrf(1, &[1], &[])], vec![]);
+    lab.rib.subscribe(table(1));
+    lab.vpn(1, &[1]);
+    assert_eq!(lab.rib.table_changes(10).len(), 1);
+    lab.rib.unsubscribe(table(1));
+    lab.vpn(2, &[1]);
+    lab.vpn(1, &[2]);
+    assert_eq!(lab.rib.table_changes(10), []);
+    lab.rib.subscribe(table(1));
+    let told: Vec<Nlri> = lab
+        .rib
+        .table_changes(10)
+        .iter()
+        .map(|change| change.nlri)
+        .collect();
+    assert_eq!(
+        told,
+        [inside(2)],
+        "what is there, and nothing of what is gone"
+    );
+}
+
+#[test]
 fn what_vrfs_import_is_asked_of_peers() {
     let mut lab = Lab::new(vec![vrf(1, &[1, 2], &[])], vec![mac_vrf(2, 20, &[2, 3])]);
     let memberships = TableId::Global(Family::RouteTarget);
