@@ -6,9 +6,11 @@
 
 pub mod envelope;
 mod listener;
+mod map_sink;
 mod status;
 
 pub use listener::{Listener, Settings};
+pub use map_sink::{Journal, MapSink};
 pub use status::{State, Status, StatusBoard};
 
 use futures::future::BoxFuture;

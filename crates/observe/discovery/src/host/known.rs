@@ -167,6 +167,11 @@ impl Known {
         self.endpoints.get(&(kind.to_owned(), host.to_owned()))
     }
 
+    /// Whether any source but the host itself told of it.
+    pub fn has_host(&self, host: &str) -> bool {
+        self.hosts.contains_key(host)
+    }
+
     pub fn host_address(&self, host: &str) -> Option<&str> {
         self.addresses.get(host).map(String::as_str)
     }

@@ -23,7 +23,7 @@ pub fn operating_system(os: &OperatingSystem) -> Value {
     Value::Object(value)
 }
 
-/// What the host adds to its draft: a part, because other sources made it.
+/// What the host says of itself: a part of what other sources know it by, or all there is where none of them knows it.
 pub fn draft(
     subject: &Subject<'_>,
     os: &OperatingSystem,
@@ -42,7 +42,19 @@ pub fn draft(
             (interface.name.clone(), value)
         })
         .collect();
-    let draft = Draft::part(subject.host_key()?).with("interfaces", links);
+    let key = subject.host_key()?;
+    let draft = if subject.known.has_host(subject.host) {
+        Draft::part(key)
+    } else {
+        let address = interfaces
+            .iter()
+            .filter(|interface| interface.name != "lo")
+            .find_map(Interface::first_ipv4)
+            .map(|net| net.addr().to_string());
+        let draft = Draft::whole(key, subject.host).with("host", subject.host);
+        with_some(draft, "ip_address", address)
+    };
+    let draft = draft.with("interfaces", links);
     let os = operating_system(os);
     let told = os.as_object().is_some_and(|os| !os.is_empty());
     Some(with_some(draft, "OS", told.then_some(os)))

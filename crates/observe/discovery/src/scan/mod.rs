@@ -7,6 +7,7 @@ mod engine;
 mod host;
 pub mod readers;
 mod restrict;
+mod start;
 pub mod tree;
 
 pub use engine::{Limits, Outcome, Progress, Request, Scan, Start};

@@ -1,0 +1,350 @@
+//! A real RabbitMQ: events into a map, poisoned and premature messages, a broker that restarts.
+
+use anyhow::{Context, Result, ensure};
+use discovery::Secret;
+use discovery::events::{Journal, Listener, MapSink, Settings, State, StatusBoard};
+use futures::future::BoxFuture;
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use topology::{
+    Batch, Cause, Declarations, Draft, Environment, Map, ObjectKey, ObjectRef, Profile, Reading,
+    Record, Source, SourceKind,
+};
+
+/// A broker of our own: its node name, folders and ports are of this process, and it listens on loopback only.
+struct Broker {
+    child: Child,
+    node: String,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Broker {
+    fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let port = free_port()?;
+        let node = format!("netwright{}@localhost", std::process::id());
+        let child = spawn(&node, port, folder.path())?;
+        let mut broker = Self {
+            child,
+            node,
+            port,
+            folder,
+        };
+        broker.wait()?;
+        Ok(broker)
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        let deadline = std::time::Instant::now() + Duration::from_secs(120);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if let Some(ended) = self.child.try_wait()? {
+                let log = std::fs::read_to_string(self.folder.path().join("out"))?;
+                anyhow::bail!("RabbitMQ ended ({ended}): {log}");
+            }
+            ensure!(
+                std::time::Instant::now() < deadline,
+                "{} did not listen",
+                self.node
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self) -> Result<()> {
+        // The start script's child is the virtual machine; both are of the group.
+        let group = nix::unistd::Pid::from_raw(i32::try_from(self.child.id())?);
+        nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL)?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.child = spawn(&self.node, self.port, self.folder.path())?;
+        self.wait()
+    }
+
+    async fn connect(&self) -> Result<Connection> {
+        let uri = format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port);
+        Ok(Connection::connect(&uri, ConnectionProperties::default()).await?)
+    }
+
+    async fn publish(&self, body: &[u8]) -> Result<()> {
+        let connection = self.connect().await?;
+        let channel = connection.create_channel().await?;
+        let exchange = "neutron";
+        channel
+            .exchange_declare(
+                exchange.into(),
+                ExchangeKind::Topic,
+                ExchangeDeclareOptions::default(),
+                FieldTable::default(),
+            )
+            .await?;
+        channel
+            .basic_publish(
+                exchange.into(),
+                "notifications.info".into(),
+                BasicPublishOptions::default(),
+                body,
+                BasicProperties::default(),
+            )
+            .await?
+            .await?;
+        connection.close(200, "".into()).await?;
+        Ok(())
+    }
+
+    /// The reasons of the dead letters.
+    async fn dead(&self) -> Result<Vec<String>> {
+        let connection = self.connect().await?;
+        let channel = connection.create_channel().await?;
+        let mut reasons = Vec::new();
+        while let Some(message) = channel
+            .basic_get(
+                "netwright.cloud.dead".into(),
+                BasicGetOptions { no_ack: true },
+            )
+            .await?
+        {
+            let headers = message
+                .delivery
+                .properties
+                .headers()
+                .clone()
+                .unwrap_or_default();
+            if let Some(AMQPValue::LongString(reason)) = headers.inner().get("x-netwright-reason") {
+                reasons.push(String::from_utf8_lossy(reason.as_bytes()).into_owned());
+            }
+        }
+        connection.close(200, "".into()).await?;
+        Ok(reasons)
+    }
+}
+
+fn spawn(node: &str, port: u16, folder: &std::path::Path) -> Result<Child> {
+    use std::os::unix::process::CommandExt;
+    let distribution = free_port()?;
+    let config = folder.join("rabbitmq.conf");
+    std::fs::write(
+        &config,
+        format!("listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = true\nlog.file = false\n"),
+    )?;
+    std::fs::write(folder.join("enabled_plugins"), "[].\n")?;
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("out"))?;
+    // The package's wrapper would change to its own user; the server itself runs as anybody.
+    Ok(Command::new("/usr/lib/rabbitmq/bin/rabbitmq-server")
+        .env("RABBITMQ_NODENAME", node)
+        .env("RABBITMQ_CONFIG_FILE", &config)
+        .env(
+            "RABBITMQ_ENABLED_PLUGINS_FILE",
+            folder.join("enabled_plugins"),
+        )
+        .env("RABBITMQ_MNESIA_BASE", folder.join("mnesia"))
+        .env("RABBITMQ_LOG_BASE", folder.join("log"))
+        .env("RABBITMQ_PID_FILE", folder.join("pid"))
+        .env("RABBITMQ_DIST_PORT", distribution.to_string())
+        .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+        // No port mapper is started: it would outlive the test.
+        .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+        .env(
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+            "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} -erl_epmd_port 1",
+        )
+        .env("HOME", folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .process_group(0)
+        .spawn()?)
+}
+
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port())
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+struct Kept(Mutex<usize>);
+
+impl Journal for Kept {
+    fn write<'a>(&'a self, _: &'a Record) -> BoxFuture<'a, std::io::Result<()>> {
+        *self.0.lock() += 1;
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn notification(event_type: &str, id: &str, at: &str, payload: Value) -> Vec<u8> {
+    let message = json!({
+        "event_type": event_type, "message_id": id, "publisher_id": "network.node-6", "priority": "INFO", "timestamp": at,
+        "_context_project_id": "p1", "_context_project_name": "red", "payload": payload,
+    });
+    json!({"oslo.version": "2.0", "oslo.message": message.to_string()})
+        .to_string()
+        .into_bytes()
+}
+
+fn network(name: &str) -> Value {
+    json!({"network": {"id": "n1", "name": name, "tenant_id": "p1", "admin_state_up": true, "subnets": [], "status": "ACTIVE",
+                       "provider:network_type": "vxlan", "provider:segmentation_id": 8, "mtu": 1450}})
+}
+
+fn project_known(environment: &Environment) -> Result<Reading> {
+    let mut reading = Reading::named(Source {
+        kind: SourceKind::new("keystone")?,
+        detail: "test".into(),
+        read_at: "2026-01-01T00:00:00Z".parse()?,
+    });
+    reading.drafts.push(Draft::whole(
+        ObjectKey::new(environment, "project", "p1")?,
+        "red",
+    ));
+    Ok(reading)
+}
+
+async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        ensure!(
+            tokio::time::Instant::now() < deadline,
+            "not within a minute: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn events_reach_the_map_whatever_happens_to_the_broker() -> Result<()> {
+    let mut broker = Broker::start()?;
+    let environment = Environment::new("cloud")?;
+    let declarations = Arc::new(Declarations::embedded()?);
+    let mut map = Map::new(
+        Profile::new(environment.clone()),
+        declarations,
+        jiff::Timestamp::now(),
+    );
+    map.apply(&Batch {
+        cause: Cause::Scan("first".into()),
+        at: jiff::Timestamp::now(),
+        readings: vec![project_known(&environment)?],
+    })?;
+    let map = Arc::new(Mutex::new(map));
+    let kept = Arc::new(Kept(Mutex::new(0)));
+    let (rescans, _asked) = mpsc::channel(16);
+    let sink = Arc::new(MapSink::new(Arc::clone(&map), kept.clone(), rescans));
+    let board = StatusBoard::default();
+    let mut settings = Settings::new("127.0.0.1", broker.port, "guest", Secret::new("guest"));
+    settings.retry_after = Duration::from_millis(100);
+    settings.tries = 4;
+    let listener = Listener::new(environment.clone(), settings, sink, board.clone());
+    let (stop, stopped) = watch::channel(false);
+    let listening = tokio::spawn(async move { listener.run(stopped).await });
+    let running =
+        async || Ok(matches!(board.get(&environment).state, State::Running { .. }).then_some(()));
+    until("listening", running).await?;
+
+    let name = |id: &str| -> Result<Option<String>> {
+        let map = map.lock();
+        let key = ObjectRef::new("network", id)?;
+        Ok(map.head().get(&key).map(|object| object.name().to_owned()))
+    };
+    // Out of order: the change of name comes before the creation, and waits for it; everything comes twice.
+    let renamed = notification(
+        "network.update.end",
+        "m2",
+        "2026-01-01 10:00:02.000001",
+        network("blue"),
+    );
+    let created = notification(
+        "network.create.end",
+        "m1",
+        "2026-01-01 10:00:01.000001",
+        network("green"),
+    );
+    for body in [&renamed, &created, &created, &renamed] {
+        broker.publish(body).await?;
+    }
+    until("renamed", async || {
+        Ok((name("n1")?.as_deref() == Some("blue")).then_some(()))
+    })
+    .await?;
+    // A late message changes nothing; a poisoned one and one that never makes sense are set aside with a reason.
+    let late = notification(
+        "network.update.end",
+        "m0",
+        "2026-01-01 09:00:00.000001",
+        network("red"),
+    );
+    broker.publish(&late).await?;
+    broker.publish(b"\xff not a message").await?;
+    let senseless = json!({"network": {"id": "never-made", "name": "x"}});
+    broker
+        .publish(&notification(
+            "network.update.end",
+            "m9",
+            "2026-01-01 10:00:03.000001",
+            senseless,
+        ))
+        .await?;
+    until("two dead letters", async || {
+        Ok((board.get(&environment).dead >= 2).then_some(()))
+    })
+    .await?;
+    ensure!(name("n1")?.as_deref() == Some("blue"));
+    let reasons = broker.dead().await?;
+    ensure!(
+        reasons.iter().any(|reason| reason.contains("no JSON")),
+        "{reasons:?}"
+    );
+    ensure!(
+        reasons
+            .iter()
+            .any(|reason| reason.contains("tried 4 times")),
+        "{reasons:?}"
+    );
+
+    // The broker dies; what is published after its return is heard without anybody's help.
+    broker.kill()?;
+    until("backing off", async || {
+        Ok(matches!(board.get(&environment).state, State::BackingOff { .. }).then_some(()))
+    })
+    .await?;
+    broker.restart()?;
+    until("listening again", running).await?;
+    let again = notification(
+        "network.update.end",
+        "m3",
+        "2026-01-01 10:00:09.000001",
+        network("violet"),
+    );
+    broker.publish(&again).await?;
+    until("renamed again", async || {
+        Ok((name("n1")?.as_deref() == Some("violet")).then_some(()))
+    })
+    .await?;
+    ensure!(board.get(&environment).sessions >= 2 && *kept.0.lock() >= 3);
+    stop.send(true)?;
+    listening.await.context("the listener ends when told")?;
+    ensure!(board.get(&environment).state == State::Stopped);
+    Ok(())
+}
