@@ -26,6 +26,14 @@ pub(crate) const DEMO: &[Package] = &[
 pub(crate) const TEST: &[Package] = &[
     ("bpftool", "/usr/sbin/bpftool"),
     ("chromium", "/usr/bin/chromium"),
+    ("tcpdump", "/usr/bin/tcpdump"),
+    // What discovery's tests scan: hosts with their bridges and switches, a broker, a database.
+    ("openssh-server", "/usr/sbin/sshd"),
+    ("openvswitch-switch", "/usr/sbin/ovs-vswitchd"),
+    ("bridge-utils", "/usr/sbin/brctl"),
+    ("lldpd", "/usr/sbin/lldpd"),
+    ("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
+    ("mariadb-server", "/usr/sbin/mariadbd"),
 ];
 
 pub(crate) const BENCH: &[Package] = &[("iperf3", "/usr/bin/iperf3")];
@@ -39,12 +47,17 @@ pub(crate) const BGP: &[Package] = &[
     ("tshark", "/usr/bin/tshark"),
 ];
 
-/// The units of packages that are installed for their programs only: these must not run by themselves, now or after a boot.
+/// The units of packages that are installed for their programs only: these must not run by themselves after a boot either.
 const SERVICES: &[(&str, &str)] = &[
     ("frr", "frr.service"),
     ("bird2", "bird.service"),
     ("gobgpd", "gobgpd.service"),
     ("exabgp", "exabgp.service"),
+    ("openssh-server", "ssh.service"),
+    ("openvswitch-switch", "openvswitch-switch.service"),
+    ("lldpd", "lldpd.service"),
+    ("rabbitmq-server", "rabbitmq-server.service"),
+    ("mariadb-server", "mariadb.service"),
 ];
 
 /// Masks the services of packages that are about to be installed, as `systemctl mask` does, which needs a running systemd.
@@ -89,6 +102,7 @@ pub(crate) fn packages(sets: &[&[Package]]) -> Result<()> {
         lacking.join(" ")
     );
     mask_services(&lacking)?;
+    let _no_services = NoServices::hold()?;
     run(command("apt-get", &["update", "-qq"]).stdout(std::process::Stdio::null()))?;
     let mut install = command(
         "apt-get",
@@ -105,6 +119,31 @@ pub(crate) fn packages(sets: &[&[Package]]) -> Result<()> {
         lacking.join(" ")
     );
     Ok(())
+}
+
+/// While it lives, no package starts a service of its own, with or without systemd: tests start what they need, where they need it.
+/// The file is Debian's way to say so (invoke-rc.d(8)); one that is there already is left alone.
+struct NoServices(Option<&'static str>);
+
+impl NoServices {
+    fn hold() -> Result<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        const POLICY: &str = "/usr/sbin/policy-rc.d";
+        if PathBuf::from(POLICY).exists() {
+            return Ok(Self(None));
+        }
+        std::fs::write(POLICY, "#!/bin/sh\nexit 101\n")?;
+        std::fs::set_permissions(POLICY, std::fs::Permissions::from_mode(0o755))?;
+        Ok(Self(Some(POLICY)))
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if let Some(policy) = self.0 {
+            let _ = std::fs::remove_file(policy);
+        }
+    }
 }
 
 /// The `openstack` command line client in a virtual environment of its own.

@@ -6,12 +6,13 @@ pub mod hosts;
 pub mod kernel;
 pub mod lab;
 pub mod load;
+pub mod map;
 
 use anyhow::{Result, bail};
 use bench::Measurement;
 
 /// The benchmarks by name.
-pub const BENCHES: [&str; 15] = [
+pub const BENCHES: [&str; 17] = [
     "api-write",
     "api-read",
     "port-up",
@@ -27,6 +28,8 @@ pub const BENCHES: [&str; 15] = [
     "bgp-latency",
     "bgp-late",
     "bgp-fanout",
+    "scan",
+    "events",
 ];
 
 /// Runs one benchmark. Those with hosts or routers need root. `only` limits the programs that a BGP benchmark compares.
@@ -48,6 +51,8 @@ pub async fn run_bench(name: &str, only: &[bgp::Software]) -> Result<Vec<Measure
         "port-up" => kernel::port_up().await,
         "datapath" => kernel::datapath().await,
         "restart" => kernel::restart().await,
+        "scan" => map::scan().await,
+        "events" => map::events().await,
         _ => bail!(
             "no benchmark is called '{name}'; there are {}, and all",
             BENCHES.join(", ")
