@@ -312,7 +312,7 @@ async fn versions_are_named_compared_and_reported() {
 async fn checks_set_status_with_evidence_and_messages_are_tied_to_objects() {
     let site = Site::with_cloud().await;
     let event = json!({
-        "check": {"name": "instance_vm-red", "status": 2, "output": "no answer", "issued": Timestamp::now().as_second()},
+        "check": {"name": "instance_vm-red", "status": 2, "output": "no answer", "executed": Timestamp::now().as_second()},
         "client": {"name": "host-red"},
     });
     let (status, answer) = site
