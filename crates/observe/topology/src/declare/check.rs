@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) fn check(raw: Raw, errors: &mut Vec<DeclarationError>) -> Declarations {
     let mut declarations = Declarations {
         ranks: ranks(&raw, errors),
-        types: BTreeMap::new(),
+        types: HashMap::default(),
         links: Vec::new(),
         link_places: HashMap::default(),
         stamps: HashMap::default(),

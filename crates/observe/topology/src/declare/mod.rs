@@ -21,7 +21,7 @@ pub(crate) use object::FolderStep;
 
 use crate::{LinkType, ObjectType, SourceKind};
 use foldhash::fast::FixedState;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The declarations the binary carries.
@@ -45,7 +45,7 @@ const EMBEDDED: &[(&str, &str)] = &[
 #[derive(Debug, Clone)]
 pub struct Declarations {
     pub(crate) ranks: HashMap<SourceKind, u32>,
-    pub(crate) types: BTreeMap<ObjectType, TypeRule>,
+    pub(crate) types: HashMap<ObjectType, TypeRule, FixedState>,
     /// In an order in which every rule comes after those whose links it reads.
     pub(crate) links: Vec<LinkRule>,
     /// Places of link types in `links`.
@@ -107,8 +107,11 @@ impl Declarations {
         }
     }
 
+    /// In the order of their names.
     pub fn object_types(&self) -> impl Iterator<Item = &TypeRule> {
-        self.types.values()
+        let mut types: Vec<&TypeRule> = self.types.values().collect();
+        types.sort_by(|a, b| a.name.cmp(&b.name));
+        types.into_iter()
     }
 
     pub fn object_type(&self, name: &ObjectType) -> Option<&TypeRule> {
