@@ -17,9 +17,9 @@ use std::sync::Arc;
 use topology::{Environment, Handle, ObjectRef, Version};
 
 /// Someone, and the maps.
-pub(super) struct Asker {
+pub(crate) struct Asker {
     identity: Arc<Identity>,
-    pub(super) inventory: Inventory,
+    pub(crate) inventory: Inventory,
 }
 
 impl FromRequestParts<App> for Asker {
@@ -54,14 +54,14 @@ impl Asker {
     }
 
     /// Only operators of this controller.
-    pub(super) fn operator(&self) -> Result<(), MapError> {
+    pub(crate) fn operator(&self) -> Result<(), MapError> {
         match self.identity.is_admin {
             true => Ok(()),
             false => Err(LiveError::Forbidden.into()),
         }
     }
 
-    pub(super) fn sight(&self, environment: &Environment) -> Sight {
+    pub(crate) fn sight(&self, environment: &Environment) -> Sight {
         match self.identity.is_admin {
             true => Sight::All,
             false => self.inventory.roles(environment).sight(&self.names()),
@@ -89,12 +89,12 @@ impl Asker {
         }
     }
 
-    pub(super) fn may(&self, environment: &Environment, right: Right) -> bool {
+    pub(crate) fn may(&self, environment: &Environment, right: Right) -> bool {
         self.identity.is_admin || self.inventory.roles(environment).may(&self.names(), right)
     }
 
     /// The map of an environment, as far as the asker sees it.
-    pub(super) fn view(&self, environment: Environment) -> Result<View, MapError> {
+    pub(crate) fn view(&self, environment: Environment) -> Result<View, MapError> {
         let sight = self.sight(&environment);
         let map = self.inventory.map(&environment);
         match (sight, map) {
@@ -105,8 +105,8 @@ impl Asker {
 }
 
 /// The map of one environment and what is seen of it.
-pub(super) struct View {
-    pub(super) map: Arc<LiveMap>,
+pub(crate) struct View {
+    pub(crate) map: Arc<LiveMap>,
     sight: Sight,
 }
 
@@ -140,14 +140,14 @@ impl View {
         })
     }
 
-    pub(super) fn seen(&self, version: Arc<Version>) -> Seen {
+    pub(crate) fn seen(&self, version: Arc<Version>) -> Seen {
         Seen {
             version,
             sight: self.sight.clone(),
         }
     }
 
-    pub(super) fn sees_all(&self) -> bool {
+    pub(crate) fn sees_all(&self) -> bool {
         self.sight == Sight::All
     }
 
@@ -168,14 +168,14 @@ impl View {
 }
 
 /// A version, and what is seen of it.
-pub(super) struct Seen {
-    pub(super) version: Arc<Version>,
+pub(crate) struct Seen {
+    pub(crate) version: Arc<Version>,
     sight: Sight,
 }
 
 impl Seen {
     /// A tenant sees what is the tenant's own.
-    pub(super) fn sees(&self, handle: Handle) -> bool {
+    pub(crate) fn sees(&self, handle: Handle) -> bool {
         match &self.sight {
             Sight::All => true,
             Sight::Nothing => false,

@@ -16,13 +16,15 @@ mod scans;
 mod stream;
 mod views;
 
+pub(crate) use access::{Asker, Seen};
+pub(crate) use error::MapError;
+
 use crate::App;
 use crate::request::body;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method};
 use axum::routing::{delete, get, post};
-use error::MapError;
 use serde::de::DeserializeOwned;
 
 pub(crate) fn routes() -> Router<App> {
