@@ -43,8 +43,7 @@ enum Task {
     Bench {
         /// Which one.
         #[arg(value_parser = [
-            "all", "api-read", "api-write", "bgp-evpn", "bgp-fanout", "bgp-late", "bgp-latency",
-            "bgp-reflect", "bgp-rtc", "bgp-torture", "bgp-transit", "bgp-vpn", "datapath", "group-ripple", "planner", "port-up", "restart",
+            "all", "api-read", "api-write", "bgp-evpn", "bgp-fanout", "bgp-late", "bgp-latency", "bgp-reflect", "bgp-rtc", "bgp-torture", "bgp-transit", "bgp-vpn", "datapath", "diff", "events", "graph", "group-ripple", "impact", "planner", "port-up", "restart", "scan",
         ])]
         name: String,
         /// Print one JSON object per benchmark.
