@@ -5,7 +5,7 @@ use super::Core;
 use crate::Error;
 use crate::engine::Handle;
 use crate::kernel::{
-    Imported, Kernel, KernelEvent, Leave, NextHop, PROTOCOL_KERNEL, Settings, TABLE_MAIN, Want,
+    Imported, Kernel, Leave, NextHop, PROTOCOL_KERNEL, Settings, TABLE_MAIN, Want,
 };
 use crate::net::{Link, interface_index, link_of};
 use bgp::attribute::{Attributes, Community, Origin as OriginCode};
@@ -80,10 +80,7 @@ fn protocols(table: &KernelTable) -> BTreeSet<u8> {
 impl Feed {
     /// In the calling thread's network namespace.
     pub(super) fn start(settings: Settings, handle: Handle) -> Result<Self, Error> {
-        let kernel = Kernel::start(settings, move |event| {
-            // The daemon may be stopping.
-            let _ = handle.tell(move |core| core.kernel_event(event));
-        });
+        let kernel = Kernel::start(settings, move || handle.wake());
         Ok(Self {
             kernel: kernel.map_err(Error::io("talk with the kernel over netlink"))?,
             installs: HashMap::new(),
@@ -263,30 +260,27 @@ impl Core {
 
     // ---- what the kernel tells ----
 
-    pub(super) fn kernel_event(&mut self, event: KernelEvent) {
-        match event {
-            KernelEvent::NextHops(news) => {
-                for (next_hop, metric) in news {
-                    let reach = metric.map_or(Reach::Unreachable, Reach::Metric);
-                    let change = RibChange::NextHop(next_hop.address, reach);
-                    self.speaker.rib_mut().configure(change);
-                }
-            }
-            KernelEvent::Imported(news) => {
-                for (table, prefix, imported) in news {
-                    self.import(table, prefix, imported);
-                }
-            }
-            KernelEvent::Links(changes) => {
-                for (interface, up) in changes {
-                    tracing::info!(interface, up, "a link changed");
-                    self.observers.tell(serde_json::json!({
-                        "at": self.clock.timestamp(self.clock.now()).to_string(),
-                        "kind": "link", "neighbor": null,
-                        "text": format!("{interface} is {}", if up { "up" } else { "down" }),
-                    }));
-                }
-            }
+    /// Takes in what the kernel's thread has found out.
+    pub(super) fn hear_kernel(&mut self) {
+        let Some(feed) = &self.feed else {
+            return;
+        };
+        let news = feed.kernel.take_news();
+        for (next_hop, metric) in news.next_hops {
+            let reach = metric.map_or(Reach::Unreachable, Reach::Metric);
+            let change = RibChange::NextHop(next_hop.address, reach);
+            self.speaker.rib_mut().configure(change);
+        }
+        for ((table, prefix), imported) in news.imported {
+            self.import(table, prefix, imported);
+        }
+        for (interface, up) in news.links {
+            tracing::info!(interface, up, "a link changed");
+            self.observers.tell(serde_json::json!({
+                "at": self.clock.timestamp(self.clock.now()).to_string(),
+                "kind": "link", "neighbor": null,
+                "text": format!("{interface} is {}", if up { "up" } else { "down" }),
+            }));
         }
     }
 
