@@ -37,8 +37,6 @@ pub(super) struct Feed {
     installs: HashMap<TableId, u32>,
     /// Those of the kernel's tables in which the BLACKHOLE community is obeyed.
     blackholes: HashSet<u32>,
-    /// Next hops the kernel's thread tells about.
-    tracked: HashSet<IpAddr>,
     /// What the kernel has that is or may be redistributed, as it was told.
     imported: BTreeMap<(u32, IpNet), Imported>,
     /// What was originated because of it.
@@ -85,7 +83,6 @@ impl Feed {
             kernel: kernel.map_err(Error::io("talk with the kernel over netlink"))?,
             installs: HashMap::new(),
             blackholes: HashSet::new(),
-            tracked: HashSet::new(),
             imported: BTreeMap::new(),
             originated: BTreeMap::new(),
             links: HashMap::new(),
@@ -212,26 +209,25 @@ impl Core {
         due.then_some(bgp::Time(super::SWEEP_AFTER))
     }
 
-    /// Next hops that routes have come with since the last time are looked up.
+    /// The next hops of the routes are looked up.
     fn track_next_hops(&mut self) {
         let Some(feed) = &mut self.feed else {
             return;
         };
-        let new = self.speaker.rib_mut().take_new_next_hops();
-        let before = feed.tracked.len();
-        feed.tracked
-            .extend(new.into_iter().filter(|address| is_resolvable(*address)));
-        if feed.tracked.len() != before {
-            let table = feed.installs.get(&TableId::Global(Family::Ipv4Unicast));
-            let table = table.copied().unwrap_or(TABLE_MAIN);
-            let next_hop = |address: &IpAddr| NextHop {
-                table,
-                address: *address,
-                interface: None,
-            };
-            feed.kernel
-                .track(feed.tracked.iter().map(next_hop).collect());
-        }
+        let Some(next_hops) = self.speaker.rib_mut().changed_next_hops() else {
+            return;
+        };
+        let table = feed.installs.get(&TableId::Global(Family::Ipv4Unicast));
+        let table = table.copied().unwrap_or(TABLE_MAIN);
+        let next_hop = |address| NextHop {
+            table,
+            address,
+            interface: None,
+        };
+        let next_hops = next_hops
+            .into_iter()
+            .filter(|address| is_resolvable(*address));
+        feed.kernel.track(next_hops.map(next_hop).collect());
     }
 
     /// A session is up: next hops of its neighbour that are on the link are found there.
