@@ -221,3 +221,71 @@ fn a_shutdown_tells_the_neighbour_why_and_enable_takes_it_back() {
     a.post("/neighbors/192.0.2.2/enable", "").expect("done");
     a.wait_up("192.0.2.2");
 }
+
+#[test]
+fn every_family_is_exchanged_and_only_wanted_targets_are_sent() {
+    let (left, right) = pair();
+    let families = "families = [\"ipv4-unicast\", \"ipv6-unicast\", \"ipv4-labeled\", \"ipv6-labeled\", \"vpnv4\", \"vpnv6\", \"evpn\", \"route-target\"]";
+    let tenants = "[vrfs.red]\nrd = \"10.0.0.2:1\"\ntargets = [\"65000:1\"]\n\
+        [mac-vrfs.lan]\nrd = \"10.0.0.2:2\"\ntargets = [\"65000:2\"]\nvni = 10\n";
+    let a = Running::start(&left, &(head(1) + &neighbor(2, families)));
+    let b = Running::start(&right, &(head(2) + &neighbor(1, families) + tenants));
+    a.wait_up("192.0.2.2");
+    let mac = "65000:9:[2]:[0]:[48]:[02:00:00:00:00:01]";
+    let multicast = "65000:9:[3]:[0]:[32]:[192.0.2.1]";
+    let prefix = "65000:8:[5]:[0]:[24]:[203.0.113.0]";
+    let red = "\"communities\": [\"target:65000:1\"]";
+    let lan = "\"communities\": [\"target:65000:2\"], \"vni\": 10";
+    for body in [
+        "{\"route\": \"203.0.113.0/24\"}".to_owned(),
+        "{\"route\": \"2001:db8:1::/48\"}".to_owned(),
+        "{\"route\": \"203.0.113.0/24\", \"label\": 1000}".to_owned(),
+        "{\"route\": \"2001:db8:1::/48\", \"label\": 1001}".to_owned(),
+        format!("{{\"route\": \"10.1.0.0/16\", \"rd\": \"65000:8\", \"label\": 1002, {red}}}"),
+        format!("{{\"route\": \"2001:db8:8::/48\", \"rd\": \"65000:8\", \"label\": 1003, {red}}}"),
+        format!("{{\"route\": \"{mac}\", {lan}}}"),
+        format!("{{\"route\": \"{multicast}\", {lan}}}"),
+        format!("{{\"route\": \"{prefix}\", \"vni\": 50, {red}}}"),
+        // Nobody over there imports this one.
+        "{\"route\": \"10.2.0.0/16\", \"rd\": \"65000:8\", \"label\": 1004, \"communities\": [\"target:65000:77\"]}".to_owned(),
+    ] {
+        a.post("/routes", &body).unwrap_or_else(|error| panic!("{body}: {error}"));
+    }
+    for (query, count) in [
+        ("family=ipv4-unicast", 1),
+        ("family=ipv6-unicast", 1),
+        ("family=ipv4-labeled", 1),
+        ("family=ipv6-labeled", 1),
+        ("family=vpnv4", 1),
+        ("family=vpnv6", 1),
+        ("family=evpn", 3),
+        ("family=ipv4-unicast&vrf=red", 2),
+        ("family=ipv6-unicast&vrf=red", 1),
+        ("family=evpn&vrf=lan", 2),
+    ] {
+        b.wait_routes(query, count);
+    }
+    let labeled = &b.wait_routes("family=vpnv4", 1)[0];
+    assert_eq!(
+        (&labeled["route"], &labeled["label"]),
+        (&"65000:8:10.1.0.0/16".into(), &1002.into())
+    );
+    let why = a.get("/why?route=65000:8:10.2.0.0/16&to=192.0.2.2");
+    let reason = why["exports"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("route targets"), "{reason}");
+    let sent = a.get("/rib?family=evpn&view=advertised&neighbor=192.0.2.2");
+    assert_eq!(sent["routes"].as_array().map(Vec::len), Some(3));
+    a.request("DELETE", "/routes", "{\"all\": true}")
+        .expect("done");
+    for family in [
+        "ipv4-unicast",
+        "ipv6-labeled",
+        "vpnv4",
+        "evpn",
+        "ipv4-unicast&vrf=red",
+        "evpn&vrf=lan",
+    ] {
+        b.wait_routes(&format!("family={family}"), 0);
+    }
+    assert_eq!(b.neighbor("192.0.2.1")["malformed_updates"], 0);
+}
