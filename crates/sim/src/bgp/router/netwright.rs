@@ -55,6 +55,10 @@ fn configuration(config: &RouterConfig) -> Result<String, std::fmt::Error> {
     Ok(out)
 }
 
+fn socket(folder: &Path) -> String {
+    folder.join("bgp.sock").to_string_lossy().into_owned()
+}
+
 /// The binary of the build that this lab is of: beside it, or beside the `deps` that tests are in.
 fn program() -> Result<String> {
     let own = std::env::current_exe()?;
@@ -84,26 +88,32 @@ impl Program for Netwright {
             "run",
             "--config",
             &file.to_string_lossy(),
+            "--state-dir",
+            &folder.join("state").to_string_lossy(),
+            "--socket",
+            &socket(folder),
         ])])
     }
 
-    fn control(&self, _folder: &Path) -> Vec<String> {
-        line(&[&program().unwrap_or_default(), "bgp"])
+    fn control(&self, folder: &Path) -> Vec<String> {
+        let socket = format!("NETWRIGHT_BGP_SOCKET={}", socket(folder));
+        line(&["env", &socket, &program().unwrap_or_default(), "bgp"])
     }
 
     fn established(&self, router: &Router) -> Result<BTreeSet<IpAddr>> {
         let neighbors = router.control_json(&["neighbors", "-o", "json"])?;
-        let neighbors = neighbors.as_array().into_iter().flatten();
+        let neighbors = neighbors["neighbors"].as_array().into_iter().flatten();
         Ok(neighbors
             .filter(|neighbor| neighbor["state"] == "established")
-            .filter_map(|neighbor| neighbor["address"].as_str()?.parse().ok())
+            .filter_map(|neighbor| neighbor["neighbor"].as_str()?.parse().ok())
             .collect())
     }
 
     fn routes(&self, router: &Router, family: Family) -> Result<Routes> {
-        let rib = router.control_json(&["rib", family.name(), "-o", "json"])?;
+        let rib = router.control_json(&["rib", family.name(), "--limit", "0", "-o", "json"])?;
         let mut routes = Routes::new();
-        for route in rib.as_array().into_iter().flatten() {
+        let paths = rib["routes"].as_array().into_iter().flatten();
+        for route in paths.filter(|path| path["state"] != "rejected") {
             let name = route["route"].as_str().unwrap_or_default().to_owned();
             let entry = routes
                 .entry(name)

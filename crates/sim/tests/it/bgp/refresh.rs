@@ -109,3 +109,59 @@ fn bird_asks_for_a_refresh() {
         peer.control(&["reload", "in", "p0"]).expect("reloaded");
     });
 }
+
+/// We ask: the peer sends its routes again, and none is lost.
+fn asked_of(software: Software) {
+    if !is_root() {
+        return;
+    }
+    let families = [Family::Ipv4Unicast];
+    let mut world = World::new();
+    let script = world.next_source();
+    let router = world.router(
+        0,
+        Software::Netwright,
+        ASN,
+        vec![client(Site::router(1), &families)],
+        |_| {},
+    );
+    let toward = vec![
+        client(Site::router(0), &families),
+        passive(client(script, &families)),
+    ];
+    let _peer = world.router(1, software, ASN, toward, |_| {});
+    world.session(&router, Site::router(1), true);
+    let session = world.script(1, ASN, &families);
+    let sample = &Sample::of(Family::Ipv4Unicast)[0];
+    world.send(session, sample.announce(script, None));
+    world.route(&router, sample.family, sample.shown, true);
+    let neighbor = Site::router(1).to_string();
+    let updates = || -> u64 {
+        let text = router.control(&["neighbors", &neighbor, "-o", "json"]);
+        let told: serde_json::Value = serde_json::from_str(&text.expect("told")).expect("JSON");
+        let received = &told["messages_received"]["update"];
+        received.as_u64().expect("a number")
+    };
+    let before = updates();
+    router
+        .control(&["neighbor", "clear", &neighbor, "soft"])
+        .expect("cleared");
+    world.until("the routes to be sent again", || updates() > before);
+    world.route(&router, sample.family, sample.shown, true);
+    world.session(&router, Site::router(1), true);
+}
+
+#[test]
+fn frr_is_asked_for_a_refresh() {
+    asked_of(Software::Frr);
+}
+
+#[test]
+fn bird_is_asked_for_a_refresh() {
+    asked_of(Software::Bird);
+}
+
+#[test]
+fn gobgp_is_asked_for_a_refresh() {
+    asked_of(Software::Gobgp);
+}
