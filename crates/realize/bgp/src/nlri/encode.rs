@@ -9,8 +9,10 @@ pub(crate) fn encode(route: &Route, add_path: bool, withdraw: bool, out: &mut Ve
         out.extend_from_slice(&route.path_id.to_be_bytes());
     }
     let label = || match route.payload {
-        Payload::Label(label) if !withdraw => label,
-        _ => Label::WITHDRAWN,
+        _ if withdraw => Label::WITHDRAWN,
+        Payload::Label(label) => label,
+        // RFC 3032 2.1: a route without a label of its own has the one that means none.
+        Payload::None | Payload::Evpn(_) => Label::IMPLICIT_NULL,
     };
     match &route.nlri {
         Nlri::Ipv4(net) => ipv4([], *net, out),

@@ -10,6 +10,9 @@ impl Label {
     /// What RFC 8277 2.4 says to send in a withdraw.
     pub const WITHDRAWN: Self = Self(0x80_0000);
 
+    /// Label 3 (RFC 3032 2.1): the packet goes without one.
+    pub const IMPLICIT_NULL: Self = Self::from_mpls(3);
+
     /// From the 24 bits of the field; higher bits are dropped.
     pub const fn from_field(bits: u32) -> Self {
         Self(bits & 0xff_ffff)

@@ -164,13 +164,6 @@ impl Changes {
         self.ended += usize::from(after == END);
     }
 
-    /// The follower starts again.
-    pub(crate) fn rewind(&mut self, marker: Marker) {
-        self.unfollow(marker);
-        self.ended += usize::from(self.head == END);
-        self.markers[marker.0 as usize] = Some(self.head);
-    }
-
     /// Whether a marker stands where another does.
     pub(crate) fn same_place(&self, one: Marker, other: Marker) -> bool {
         self.position(one) == self.position(other)

@@ -3,7 +3,7 @@
 
 use super::trie::Nibbles;
 use crate::Family;
-use crate::nlri::{EvpnNlri, EvpnPayload, Label, Nlri, Payload, RouteDistinguisher, RtMembership};
+use crate::nlri::{EvpnPayload, Label, Nlri, Payload, RouteDistinguisher, RtMembership};
 use std::fmt::Debug;
 use std::hash::Hash;
 

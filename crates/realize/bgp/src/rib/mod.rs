@@ -20,6 +20,7 @@ mod best;
 mod changes;
 mod config;
 mod configure;
+mod dry_run;
 mod export;
 mod group;
 mod import;
@@ -34,6 +35,7 @@ mod observe;
 mod path;
 mod peer;
 mod plan;
+mod read;
 mod rtc;
 mod shard;
 mod slab;
@@ -46,9 +48,11 @@ pub use config::{
     AddPathSend, BestPathOptions, MacVrfConfig, NextHopMode, PeerInfo, PeerKind, Reach,
     RemovePrivate, RibChange, RibConfig, TableId, VrfConfig, VrfId,
 };
+pub use read::SCANNED;
 pub use view::{
     BestPath, Counts, Direction, Effect, Explanation, ExportView, Origin, Page, PathState,
-    PathView, PolicyEffect, Rejection, Select, SentView, TableChange, UpdateOutcome, Withheld,
+    PathView, PolicyEffect, Rejection, Select, SentView, TableChange, TableCounts, UpdateOutcome,
+    Withheld,
 };
 pub use vrf::origin_network;
 

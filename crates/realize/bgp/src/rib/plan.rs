@@ -45,7 +45,7 @@ impl Context<'_> {
     }
 
     /// The members that may get the path, its source and those who want none of its targets left out.
-    fn entitled<X>(&self, members: &Slots, path: &Path<X>) -> Slots {
+    pub(crate) fn entitled<X>(&self, members: &Slots, path: &Path<X>) -> Slots {
         let mut entitled = match self.subscriptions {
             Some(subscriptions) => {
                 let attributes = &self.sets.get(path.used).attributes;

@@ -115,6 +115,10 @@ impl<S: Space> Shard<S> {
         self.paths
     }
 
+    pub(crate) fn nlri(&self, index: u32) -> crate::nlri::Nlri {
+        S::nlri(&self.entries[index].key)
+    }
+
     pub(crate) fn find(&self, key: &S::Key) -> Option<u32> {
         self.trie.get(key, |index| self.entries[index].key)
     }
@@ -337,11 +341,6 @@ impl<S: Space> Shard<S> {
         }
     }
 
-    /// The entry is shown again to everyone who follows, though no path changed.
-    pub(crate) fn show_again(&mut self, index: u32) {
-        self.touch(index, true);
-    }
-
     /// An entry without paths goes once nobody has it.
     pub(crate) fn bury(&mut self, index: u32) {
         self.dead.push(index);
@@ -454,7 +453,10 @@ impl<S: Space> Shard<S> {
     }
 
     /// Entries in key order from `from`.
-    pub(crate) fn range(&self, from: Option<&S::Key>) -> impl Iterator<Item = u32> {
+    pub(crate) fn range<'s>(
+        &'s self,
+        from: Option<&S::Key>,
+    ) -> impl Iterator<Item = u32> + use<'s, S> {
         self.trie.range(from, |index| self.entries[index].key)
     }
 

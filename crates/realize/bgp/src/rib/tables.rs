@@ -31,11 +31,6 @@ impl<S: Space> Table<S> {
         let at = self.shard_of(key);
         &mut self.shards[at]
     }
-
-    pub(crate) fn find(&self, key: &S::Key) -> Option<(usize, u32)> {
-        let at = self.shard_of(key);
-        Some((at, self.shards[at].find(key)?))
-    }
 }
 
 /// The tables that are exchanged with peers.

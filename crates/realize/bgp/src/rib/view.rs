@@ -141,6 +141,14 @@ pub struct Counts {
     pub advertised: u32,
 }
 
+/// Sizes of a table; kept, never computed by a walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableCounts {
+    /// With at least one path, rejected ones included.
+    pub prefixes: u32,
+    pub paths: u32,
+}
+
 /// A table's best path changed; what the kernel, BMP and the planner subscribe to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableChange {

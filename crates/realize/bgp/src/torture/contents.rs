@@ -4,6 +4,7 @@ use super::attributes::{in_scope, malformed};
 use super::message::{Raw, as_number, path};
 use super::{Corpus, Expected};
 use crate::attribute::rules::{self, Rule, flag};
+use crate::message::NotificationCode;
 
 pub(super) fn all(corpus: &mut Corpus<'_>) {
     origins(corpus);
@@ -133,7 +134,12 @@ fn unknown(corpus: &mut Corpus<'_>) {
             ..Raw::new(99, vec![7; length])
         });
         let name = format!("unknown attribute 99 of {length} octets with flags {flags:#04x}");
-        corpus.add(name, Some(99), "RFC 4271 5, RFC 7606 3 c", &draft, expected);
+        let case = corpus.add(name, Some(99), "RFC 4271 5, RFC 7606 3 c", &draft, expected);
+        if expected == Expected::Withdraw {
+            // RFC 4271 6.3 as it stands.
+            let reset = Expected::Reset(NotificationCode::UNRECOGNIZED_WELL_KNOWN);
+            case.arguable = Some(reset);
+        }
     };
     for length in [0, 1, 255, 256, 2000] {
         for flags in [0x80, 0xa0, 0xc0, 0xe0] {

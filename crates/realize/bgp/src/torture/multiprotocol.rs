@@ -146,6 +146,7 @@ fn add(
         good: good.message(),
         message: draft.message(),
         expected,
+        arguable: None,
     });
 }
 

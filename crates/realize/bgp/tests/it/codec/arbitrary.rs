@@ -103,7 +103,7 @@ fn exercise(body: &[u8], context: &CodecContext) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(super::generate::cases(2000))]
 
     #[test]
     fn updates(body in update_like(), context in context()) {

@@ -164,7 +164,7 @@ fn one(record: &Record<'_>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::generate::cases(200))]
 
     #[test]
     fn bmp_messages(

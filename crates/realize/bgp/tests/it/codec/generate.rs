@@ -399,3 +399,12 @@ pub(crate) fn contexts(as4: bool, add_path: bool) -> (EncodeContext, CodecContex
     };
     (encode, decode)
 }
+
+/// Failures are not kept in files: a bug gets a test named after its symptom.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}

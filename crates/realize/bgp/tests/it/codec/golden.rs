@@ -304,3 +304,12 @@ fn ingress_replication_of_rfc_6514() {
         "{body:02x?}"
     );
 }
+
+#[test]
+fn a_labeled_route_without_a_label_has_implicit_null() {
+    let route = Route::bare(nlri(Family::Ipv4Labeled, "10.0.0.0/8"));
+    let mut out = Vec::new();
+    route.encode(false, false, &mut out);
+    route.encode(false, true, &mut out);
+    assert_eq!(out, [32, 0, 0, 0x31, 10, 32, 0x80, 0, 0, 10]);
+}

@@ -143,7 +143,7 @@ fn read(body: &[u8], context: &CodecContext) -> (Option<Attributes>, Vec<Route>)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(super::generate::cases(256))]
 
     #[test]
     fn announcements((attributes, (family, add_path, routes)) in message(), as4 in any::<bool>()) {

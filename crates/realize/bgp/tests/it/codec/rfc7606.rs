@@ -99,6 +99,10 @@ fn every_case_of_the_corpus_meets_its_rule() {
             }
             let route = case.route.expect("each is about a route");
             let used = routes.contains(&route);
+            let lives = got.session_stays() || matches!(got, Expected::Disable(_));
+            if announces(&case) && !case.passes(lives, used) {
+                wrong.push(format!("{} is not passed by what is expected", case.name));
+            }
             if got != case.expected || (announces(&case) && used != case.expected.route_stays()) {
                 wrong.push(format!(
                     "{} ({}): {:?}, not {:?}",
@@ -237,4 +241,34 @@ fn a_disabled_family_leaves_the_rest_of_the_message() {
     let parts = split(body, &context).expect("the rest is readable");
     assert_eq!(parts.ignored, Some(Family::Vpnv4.into()));
     assert_eq!(parts.mp_reach, None);
+}
+
+#[test]
+fn a_case_is_judged_by_session_and_route() {
+    let cases = corpus(&sessions()[0]);
+    let find = |name: &str| {
+        let case = cases.iter().find(|case| case.name == name);
+        case.unwrap_or_else(|| panic!("{name} is in the corpus"))
+    };
+    let judged = |name: &str| {
+        let case = find(name);
+        [(true, true), (true, false), (false, false)]
+            .map(|(session, route)| case.passes(session, route))
+    };
+    assert_eq!(judged("ORIGIN of 1 octets"), [true, false, false]);
+    assert_eq!(judged("ORIGIN of 2 octets"), [false, true, false]);
+    assert_eq!(judged("ATOMIC_AGGREGATE of 1 octets"), [true, false, false]);
+    assert_eq!(
+        judged("ATOMIC_AGGREGATE with flags 0xc0"),
+        [true, true, false]
+    );
+    assert_eq!(
+        judged("unknown attribute 99 of 1 octets with flags 0x40"),
+        [false, true, true]
+    );
+    assert_eq!(judged("MP_REACH_NLRI of 2 octets"), [false, false, true]);
+    assert_eq!(
+        judged("ipv4-unicast: a next hop of 3 octets"),
+        [false, true, true]
+    );
 }

@@ -42,7 +42,7 @@ fn with_attributes() -> impl Strategy<Value = (Attributes, (Family, bool, Vec<Ro
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(super::generate::cases(128))]
 
     #[test]
     fn announcements_come_back(

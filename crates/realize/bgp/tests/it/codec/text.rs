@@ -20,7 +20,7 @@ where
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(super::generate::cases(400))]
 
     #[test]
     fn small_ones(octets in any::<[u8; 20]>(), numbers in any::<(u32, u32, u32)>(), rd in rd()) {
