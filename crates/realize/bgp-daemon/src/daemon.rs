@@ -6,11 +6,13 @@ use crate::clock::Clock;
 use crate::engine::{Engine, Handle};
 use crate::lock::Lock;
 use crate::observe::Observers;
+use crate::restart::{Marker, TOUCH};
 use bgp::config::{Config, ConfigDiff};
-use bgp::speaker::{Speaker, Start};
+use bgp::speaker::Speaker;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// How long the sessions' thread may take to answer before the daemon counts as dead.
 const ALIVE: Duration = Duration::from_secs(10);
@@ -32,6 +34,7 @@ pub struct Daemon {
     engine: Handle,
     ended: oneshot::Receiver<Result<(), Error>>,
     api: api::Serving,
+    touching: JoinHandle<()>,
     _lock: Lock,
 }
 
@@ -43,7 +46,11 @@ impl Daemon {
         let lock = Lock::take(&settings.state_dir)?;
         let clock = Clock::start();
         let api_config = config.api.clone();
-        let speaker = Speaker::new(seeded(config), Start::Fresh, clock.now());
+        let marker = Marker::in_directory(&settings.state_dir);
+        let start = marker.start(&config);
+        tracing::info!(?start, asn = config.global.asn, router_id = %config.global.router_id, "starting");
+        marker.set(&config)?;
+        let speaker = Speaker::new(seeded(config), start, clock.now());
         let (mut engine, handle) = Engine::new(speaker, clock, Observers::new())?;
         engine.begin()?;
         let api = api::Serving::start(&settings, &api_config, handle.clone()).await?;
@@ -55,11 +62,13 @@ impl Daemon {
                 let _ = end.send(engine.run());
             })
             .map_err(Error::io("start the sessions' thread"))?;
+        let touching = tokio::spawn(touch(marker, handle.clone()));
         Ok(Self {
             settings,
             engine: handle,
             ended,
             api,
+            touching,
             _lock: lock,
         })
     }
@@ -92,10 +101,34 @@ impl Daemon {
 
     /// Ends the sessions in order.
     pub async fn stop(self) -> Result<(), Error> {
-        self.engine.ask(|core| core.stop()).await?;
+        self.touching.abort();
+        let marker = Marker::in_directory(&self.settings.state_dir);
+        let set = self.engine.ask(move |core| {
+            core.stop();
+            marker.set(core.speaker.config())
+        });
+        set.await??;
         let ended = self.ended.await;
         self.api.stop();
         ended.map_err(|_| Error::Engine("it panicked; see the log".to_owned()))?
+    }
+}
+
+/// Keeps the marker fresh, and true to a configuration that changes.
+async fn touch(marker: Marker, engine: Handle) {
+    loop {
+        tokio::time::sleep(TOUCH).await;
+        let marker = marker.clone();
+        match engine
+            .ask(move |core| marker.set(core.speaker.config()))
+            .await
+        {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a restart of the daemon will not be graceful")
+            }
+            Err(_) => return,
+        }
     }
 }
 

@@ -32,6 +32,13 @@ pub enum Error {
     /// Each line names the line of the file.
     #[error("the configuration {} is not valid:\n{problems}", path.display())]
     Config { path: PathBuf, problems: String },
+    #[error("name a file, or configure [mrt] directory")]
+    NoMrtDirectory,
+    #[error("{} is no MRT dump: {source}", path.display())]
+    Mrt {
+        path: PathBuf,
+        source: bgp::mrt::MrtError,
+    },
     #[error("the daemon is stopping")]
     Stopped,
     #[error("the thread that serves the sessions ended: {0}")]
@@ -46,6 +53,11 @@ impl Error {
             path,
             source,
         }
+    }
+
+    pub(crate) fn mrt(path: &Path) -> impl FnOnce(bgp::mrt::MrtError) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Mrt { path, source }
     }
 
     pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {

@@ -19,8 +19,10 @@ mod error;
 mod kernel;
 mod lock;
 mod metrics;
+mod mrt;
 mod net;
 mod observe;
+mod restart;
 
 pub use daemon::{Daemon, Settings, check};
 pub use error::Error;

@@ -2,8 +2,12 @@
 //! so reading a table of a million routes stops no session. Its description is at `/bgp/v1/openapi.json`.
 
 mod events;
+mod mrt;
 mod neighbors;
+mod originate;
+mod query;
 mod reload;
+mod rib;
 pub(crate) mod route;
 mod server;
 mod summary;
@@ -100,6 +104,14 @@ fn router(context: Context) -> Router {
         .route("/neighbors/{neighbor}/shutdown", post(neighbors::shutdown))
         .route("/neighbors/{neighbor}/enable", post(neighbors::enable))
         .route("/neighbors/{neighbor}/clear", post(neighbors::clear))
+        .route("/rib", get(rib::list))
+        .route("/why", get(rib::why))
+        .route(
+            "/routes",
+            post(originate::announce).delete(originate::withdraw),
+        )
+        .route("/mrt/dump", post(mrt::dump))
+        .route("/mrt/load", post(mrt::load))
         .route("/config/diff", post(reload::diff))
         .route("/reload", post(reload::reload))
         .route("/events", get(events::stream))

@@ -2,12 +2,13 @@
 
 use super::connection::{Connection, Stage};
 use super::{BFD_V4, BFD_V6, Core, DISCOVERY};
+use crate::kernel::Leave;
 use crate::net::{
     self, BfdRoute, BfdSockets, Dial, Discovery, Md5Key, Received, interface_index, interface_name,
     link_of,
 };
 use bgp::PeerId;
-use bgp::config::Password;
+use bgp::config::{OnStop, Password};
 use bgp::speaker::{Action, ConnId, ConnInfo, Direction, Target, Ttl};
 use bytes::Bytes;
 use mio::{Interest, Token};
@@ -33,6 +34,7 @@ impl Core {
         }
         self.observe();
         self.write();
+        self.feed_kernel();
     }
 
     fn carry_out(&mut self, action: Action) {
@@ -254,15 +256,26 @@ impl Core {
         }
     }
 
-    /// The last writing: what the speaker has to say to each before the process ends.
+    /// The last of it, as the configuration says: a word of farewell to each neighbour, or none, so that it waits for us.
     pub(super) fn finish(&mut self) {
         let now = self.clock.now();
+        let leaving = self.speaker.config().global.on_stop == OnStop::Shutdown;
+        if leaving {
+            let peers: Vec<PeerId> = self.speaker.peers().map(|peer| peer.id).collect();
+            for peer in peers {
+                // It exists: it was listed just now.
+                let _ = self.speaker.shutdown(now, peer, "the daemon stops");
+            }
+        }
         self.act();
         for (id, connection) in &mut self.io.connections {
             if connection.stage == Stage::Open {
                 let speaker = &mut self.speaker;
                 connection.close(now, || speaker.transmit(now, *id));
             }
+        }
+        if let Some(feed) = self.feed.take() {
+            feed.stop(if leaving { Leave::Remove } else { Leave::Keep });
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod actions;
 mod connection;
+mod feed;
 mod handle;
 mod listeners;
 
@@ -15,8 +16,11 @@ use crate::net::{Admission, BfdSockets, Discovery, Heard};
 use crate::observe::Observers;
 use bgp::Time;
 use bgp::config::{Config, ConfigDiff};
+use bgp::nlri::Nlri;
+use bgp::rib::TableId;
 use bgp::speaker::{ConnId, EventKind, Speaker};
 use connection::{Connection, ReadEnd, Stage};
+use feed::Feed;
 use handle::Job;
 use listeners::Listeners;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
@@ -41,6 +45,8 @@ const JOBS: usize = 32;
 const RETRY: u64 = 1_000;
 /// Between router advertisements on unnumbered links, in milliseconds.
 const ADVERTISE: u64 = 5_000;
+/// After the start, kernel routes of an earlier run that nobody has announced again are removed; milliseconds.
+const SWEEP_AFTER: u64 = 60_000;
 
 /// What jobs work on.
 pub(crate) struct Core {
@@ -48,6 +54,10 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) observers: Observers,
     pub(crate) io: Io,
+    /// Routes originated by hand or from a dump.
+    pub(crate) announced: BTreeSet<(TableId, Nlri)>,
+    feed: Option<Feed>,
+    handle: Handle,
     stopping: bool,
     /// The tables have more to do than one round.
     more: bool,
@@ -108,6 +118,7 @@ impl Core {
     pub(crate) fn reconfigure(&mut self, mut config: Config) -> ConfigDiff {
         config.global.seed = self.speaker.config().global.seed;
         let diff = self.speaker.configure(self.clock.now(), config);
+        self.configure_kernel();
         for change in &diff.changes {
             tracing::info!(%change, "the configuration changed");
         }
@@ -122,6 +133,7 @@ impl Core {
                 && let Some(session) = self.speaker.peer(peer).and_then(|peer| peer.session)
             {
                 self.io.established(session.conn);
+                self.learn_link(peer, &session);
             }
             self.observers
                 .event(&self.clock, &event, neighbor.as_deref());
@@ -153,6 +165,9 @@ impl Engine {
             clock,
             observers,
             io: Io::new(registry),
+            announced: BTreeSet::new(),
+            feed: None,
+            handle: handle.clone(),
             stopping: false,
             more: false,
         };
@@ -168,7 +183,9 @@ impl Engine {
     /// Opens the listening sockets; that one cannot be opened is an error now, and only logged later.
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
         self.core.act();
-        self.core.io.listeners.check()
+        self.core.io.listeners.check()?;
+        self.core.configure_kernel();
+        Ok(())
     }
 
     /// Serves until a job calls [`Core::stop`].

@@ -300,7 +300,21 @@ impl Fib {
     /// Nothing is wanted any more.
     pub(crate) fn clear(&mut self) {
         self.swept = true;
-        let keys: Vec<_> = self.entries.keys().copied().collect();
+        self.forget(|_| true);
+    }
+
+    /// Nothing is wanted in this table any more.
+    pub(crate) fn forget_table(&mut self, table: u32) {
+        self.forget(|key| key.table == table);
+    }
+
+    fn forget(&mut self, which: impl Fn(&RouteKey) -> bool) {
+        let keys: Vec<_> = self
+            .entries
+            .keys()
+            .filter(|key| which(key))
+            .copied()
+            .collect();
         for key in keys {
             self.want(key, None, |_| Vec::new());
             self.dirty.insert(key);

@@ -25,7 +25,8 @@ use std::thread::JoinHandle;
 pub(crate) struct Settings {
     /// Of our routes and next-hop objects (`rtm_protocol`).
     pub(crate) protocol: u8,
-    pub(crate) metric: u32,
+    /// Of our routes, by table.
+    pub(crate) metrics: HashMap<u32, u32>,
     /// Which routes of others are told, by table.
     pub(crate) imports: HashMap<u32, BTreeSet<u8>>,
 }
@@ -76,6 +77,8 @@ struct Pending {
     routes: HashMap<(u32, IpNet), Option<Want>>,
     next_hops: Option<HashSet<NextHop>>,
     sweep: bool,
+    /// Tables in which nothing of ours is wanted any more.
+    dropped: Vec<u32>,
     stop: Option<Leave>,
 }
 
@@ -122,6 +125,14 @@ impl Kernel {
             pending
                 .routes
                 .extend(routes.map(|(table, prefix, want)| ((table, prefix), want)));
+        });
+    }
+
+    /// Nothing of ours is wanted in this table any more.
+    pub(crate) fn drop_table(&self, table: u32) {
+        self.ask(|pending| {
+            pending.routes.retain(|(of, _), _| *of != table);
+            pending.dropped.push(table);
         });
     }
 

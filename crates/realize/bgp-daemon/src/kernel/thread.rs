@@ -25,6 +25,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Dumps that changed under way are repeated this often; the notifications fill the rest.
 const DUMPS: usize = 5;
 
+/// Of routes in a table that says nothing: behind what comes with an interface, whose IPv6 routes have 256.
+const METRIC: u32 = 512;
+
 type Tell = Box<dyn Fn(KernelEvent) + Send>;
 
 pub(super) struct Worker {
@@ -117,13 +120,17 @@ impl Worker {
             routes,
             next_hops,
             sweep,
+            dropped,
             stop,
         } = pending;
         if let Some(settings) = settings.filter(|settings| *settings != self.settings) {
             self.reconfigure(settings);
         }
-        let metric = self.settings.metric;
+        for table in dropped {
+            self.fib.forget_table(table);
+        }
         for ((table, prefix), want) in routes {
+            let metric = self.settings.metrics.get(&table).copied().unwrap_or(METRIC);
             let key = super::wire::RouteKey {
                 table,
                 prefix,
@@ -147,9 +154,12 @@ impl Worker {
         stop
     }
 
-    /// A new protocol number or metric takes effect at the next start: routes of the old one would be orphans.
+    /// A table's new metric takes effect at the next start: routes with the old one would be orphans.
     fn reconfigure(&mut self, settings: Settings) {
         self.settings.imports = settings.imports;
+        for (table, metric) in settings.metrics {
+            self.settings.metrics.entry(table).or_insert(metric);
+        }
         self.import_all();
     }
 

@@ -82,9 +82,10 @@ impl LargeCommunity {
         }
     }
 
-    pub(crate) fn encode(self, out: &mut Vec<u8>) {
-        for part in [self.global, self.local1, self.local2] {
-            out.extend_from_slice(&part.to_be_bytes());
-        }
+    pub(crate) fn octets(self) -> [u8; Self::LENGTH] {
+        let [a, b, c, d] = self.global.to_be_bytes();
+        let [e, f, g, h] = self.local1.to_be_bytes();
+        let [i, j, k, l] = self.local2.to_be_bytes();
+        [a, b, c, d, e, f, g, h, i, j, k, l]
     }
 }

@@ -6,6 +6,7 @@ use super::rules::{self, Class, flag};
 use super::{AsPath, Attributes};
 use crate::Asn;
 use crate::message::EncodeContext;
+use std::net::Ipv4Addr;
 
 /// Appends the attributes that go before NEXT_HOP.
 pub(crate) fn before_next_hop(attributes: &Attributes, context: &EncodeContext, out: &mut Vec<u8>) {
@@ -29,39 +30,32 @@ pub(crate) fn after_next_hop(attributes: &Attributes, context: &EncodeContext, o
         put(out, rules::ATOMIC_AGGREGATE, &[]);
     }
     let rare = &attributes.rare;
-    if let Some(aggregator) = rare.aggregator {
-        let address = aggregator.address.octets();
+    if let Some(one) = rare.aggregator {
+        let address = one.address.octets();
         if context.as4 {
-            put_parts(
-                out,
-                rules::AGGREGATOR,
-                &[&aggregator.asn.to_be_bytes(), &address],
-            );
+            put_parts(out, rules::AGGREGATOR, &[&one.asn.to_be_bytes(), &address]);
         } else {
-            put_parts(out, rules::AGGREGATOR, &[&short(aggregator.asn), &address]);
+            put_parts(out, rules::AGGREGATOR, &[&short(one.asn), &address]);
         }
     }
-    put_list(
-        out,
-        rules::COMMUNITIES,
-        &attributes.communities,
-        |out, one| {
-            out.extend_from_slice(&one.0.to_be_bytes());
-        },
-    );
+    let communities = &attributes.communities;
+    put_list(out, rules::COMMUNITIES, communities, |one| {
+        one.0.to_be_bytes()
+    });
     if let Some(id) = rare.originator_id {
         put(out, rules::ORIGINATOR_ID, &id.octets());
     }
-    put_list(out, rules::CLUSTER_LIST, &rare.cluster_list, |out, one| {
-        out.extend_from_slice(&one.octets());
-    });
+    put_list(
+        out,
+        rules::CLUSTER_LIST,
+        &rare.cluster_list,
+        Ipv4Addr::octets,
+    );
     put_list(
         out,
         rules::EXTENDED_COMMUNITIES,
         &attributes.extended,
-        |out, one| {
-            out.extend_from_slice(&one.0);
-        },
+        |one| one.0,
     );
     if !context.as4 {
         for_old_speakers(attributes, out);
@@ -69,20 +63,10 @@ pub(crate) fn after_next_hop(attributes: &Attributes, context: &EncodeContext, o
     if let Some(pmsi) = &rare.pmsi {
         put_with(out, rules::PMSI_TUNNEL, |out| pmsi.encode(out));
     }
-    put_list(
-        out,
-        rules::IPV6_EXTENDED_COMMUNITIES,
-        &rare.ipv6_extended,
-        |out, one| {
-            out.extend_from_slice(&one.0);
-        },
-    );
-    put_list(
-        out,
-        rules::LARGE_COMMUNITIES,
-        &attributes.large,
-        |out, one| one.encode(out),
-    );
+    let ipv6 = &rare.ipv6_extended;
+    put_list(out, rules::IPV6_EXTENDED_COMMUNITIES, ipv6, |one| one.0);
+    let large = &attributes.large;
+    put_list(out, rules::LARGE_COMMUNITIES, large, |one| one.octets());
     if let Some(asn) = rare.only_to_customer {
         put(out, rules::ONLY_TO_CUSTOMER, &asn.to_be_bytes());
     }
@@ -90,7 +74,7 @@ pub(crate) fn after_next_hop(attributes: &Attributes, context: &EncodeContext, o
     for unknown in &rare.unknown {
         let flags = unknown.flags | flag::PARTIAL;
         header_and(out, flags, unknown.code, |out| {
-            out.extend_from_slice(&unknown.value)
+            out.extend_from_slice(&unknown.value);
         });
     }
 }
@@ -144,9 +128,17 @@ fn put_parts(out: &mut Vec<u8>, code: u8, parts: &[&[u8]]) {
     });
 }
 
-fn put_list<T>(out: &mut Vec<u8>, code: u8, list: &[T], item: impl Fn(&mut Vec<u8>, &T)) {
+fn put_list<T, const N: usize>(
+    out: &mut Vec<u8>,
+    code: u8,
+    list: &[T],
+    octets: impl Fn(&T) -> [u8; N],
+) {
     if !list.is_empty() {
-        put_with(out, code, |out| list.iter().for_each(|one| item(out, one)));
+        put_with(out, code, |out| {
+            list.iter()
+                .for_each(|one| out.extend_from_slice(&octets(one)));
+        });
     }
 }
 

@@ -304,21 +304,14 @@ fn extended(text: &str) -> Option<ExtendedCommunity> {
         return Some(ExtendedCommunity::DEFAULT_GATEWAY);
     }
     let (name, value) = text.split_once(':')?;
-    let flagged = |name| match value.split_once(':') {
-        None => Some((value.parse().ok()?, false)),
-        Some((value, flag)) if flag == name => Some((value.parse().ok()?, true)),
-        Some(_) => None,
-    };
-    let label = |name| flagged(name).filter(|(label, _)| *label < 1 << 24);
-    let bandwidth = |transitive| {
-        let (asn, rate) = value.split_once(':')?;
-        Some(ExtendedKind::LinkBandwidth {
-            transitive,
-            asn: asn.parse().ok()?,
-            octets_per_second: rate.parse().ok().filter(|rate: &f32| rate.is_finite())?,
-        })
-    };
-    let kind = match name {
+    // A bare target is one; a number is no name.
+    let kind = named(name, value).or_else(|| text.parse().ok().map(ExtendedKind::RouteTarget))?;
+    Some(kind.into())
+}
+
+fn named(name: &str, value: &str) -> Option<ExtendedKind> {
+    let label = |flag| flagged(value, flag).filter(|(label, _)| *label < 1 << 24);
+    Some(match name {
         "target" => ExtendedKind::RouteTarget(value.parse().ok()?),
         "origin" => ExtendedKind::SiteOfOrigin(value.parse().ok()?),
         "color" => ExtendedKind::Color {
@@ -326,10 +319,10 @@ fn extended(text: &str) -> Option<ExtendedCommunity> {
             color: value.parse().ok()?,
         },
         "encapsulation" => ExtendedKind::Encapsulation(encapsulation(value)?),
-        "bandwidth" => bandwidth(false)?,
-        "transitive-bandwidth" => bandwidth(true)?,
+        "bandwidth" => bandwidth(value, false)?,
+        "transitive-bandwidth" => bandwidth(value, true)?,
         "mac-mobility" => {
-            let (sequence, sticky) = flagged("sticky")?;
+            let (sequence, sticky) = flagged(value, "sticky")?;
             ExtendedKind::MacMobility { sticky, sequence }
         }
         "esi-label" => {
@@ -353,10 +346,26 @@ fn extended(text: &str) -> Option<ExtendedCommunity> {
             ExtendedKind::ETree { leaf, label }
         }
         "multicast-flags" => ExtendedKind::MulticastFlags(value.parse().ok()?),
-        // A bare target is one, but its number must not be taken for a name.
-        _ => ExtendedKind::RouteTarget(text.parse().ok()?),
-    };
-    Some(kind.into())
+        _ => return None,
+    })
+}
+
+/// A number, and whether the flag's name follows it.
+fn flagged(text: &str, flag: &str) -> Option<(u32, bool)> {
+    match text.split_once(':') {
+        None => Some((text.parse().ok()?, false)),
+        Some((number, word)) if word == flag => Some((number.parse().ok()?, true)),
+        Some(_) => None,
+    }
+}
+
+fn bandwidth(text: &str, transitive: bool) -> Option<ExtendedKind> {
+    let (asn, rate) = text.split_once(':')?;
+    Some(ExtendedKind::LinkBandwidth {
+        transitive,
+        asn: asn.parse().ok()?,
+        octets_per_second: rate.parse().ok().filter(|rate: &f32| rate.is_finite())?,
+    })
 }
 
 impl fmt::Debug for ExtendedCommunity {

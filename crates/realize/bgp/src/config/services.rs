@@ -20,6 +20,8 @@ pub struct KernelTable {
     pub install: bool,
     /// The priority (metric) they are installed with.
     pub metric: u32,
+    /// Routes with the BLACKHOLE community (RFC 7999) drop what they match.
+    pub blackhole: bool,
     /// Whose routes are originated into BGP.
     pub redistribute: Vec<KernelSource>,
     /// The policy asked before a route of the kernel is originated.
@@ -63,7 +65,8 @@ impl KernelTable {
             table: number.unwrap_or(254),
             vrf: table.get("vrf"),
             install: table.or("install", true),
-            metric: table.or("metric", 20),
+            metric: table.or("metric", 512),
+            blackhole: table.or("blackhole", false),
             redistribute: table.list("redistribute"),
             import: table.get("import"),
         };

@@ -193,7 +193,7 @@ impl Rib {
             };
             known.insert(path.received, imported);
             let answer = match imported {
-                Imported::Used(set) => (set, self.unreachable(set)),
+                Imported::Used(set) => (set, self.unreachable(family, set)),
                 Imported::Rejected(rejection) => (SetId::NONE, Some(rejection)),
             };
             answers.insert((path.shard, path.index, path.path_id), answer);
@@ -234,7 +234,8 @@ impl Rib {
             options: &self.config.best_path,
         };
         let mut tallies: Vec<(Slot, Family, Tally)> = Vec::new();
-        for family in Family::ALL {
+        let resolved = |family: &Family| *family != Family::RouteTarget;
+        for family in Family::ALL.into_iter().filter(resolved) {
             let mut changed = |source: SourceId, change: &mut dyn FnMut(&mut Tally)| {
                 let Some(slot) = source.slot() else { return };
                 let known = tallies

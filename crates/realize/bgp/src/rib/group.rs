@@ -539,7 +539,8 @@ fn walk<'a, S: super::key::Space>(
     }
     let list = shard.list(add_path);
     if until.is_some_and(|until| list.same_place(until, marker)) {
-        plan.set_mode(Mode::Changed);
+        // What changed since was not sent under either rules.
+        plan.set_mode(Mode::Again);
     }
     for looked in 0..room {
         let list = shard.list(add_path);
@@ -556,7 +557,7 @@ fn walk<'a, S: super::key::Space>(
         let arrives = passed.is_none() && until.is_some_and(|until| list.same_place(until, marker));
         plan.visit(shard, index);
         if arrives {
-            plan.set_mode(Mode::Changed);
+            plan.set_mode(Mode::Again);
         }
         if meets {
             return looked + 1;

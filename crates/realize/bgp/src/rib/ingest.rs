@@ -201,7 +201,7 @@ impl Rib {
             Imported::Rejected(rejection) => (SetId::NONE, Some(rejection)),
         };
         if let Some(set) = used.some() {
-            rejection = self.unreachable(set);
+            rejection = self.unreachable(family, set);
         }
         let common = Announcement {
             source: SourceId::peer(slot),
@@ -236,7 +236,11 @@ impl Rib {
         self.settle(slot, family, tally);
     }
 
-    pub(super) fn unreachable(&self, set: SetId) -> Option<Rejection> {
+    /// The next hop of a membership leads nowhere that matters (RFC 4684 5): it is not asked about.
+    pub(super) fn unreachable(&self, family: Family, set: SetId) -> Option<Rejection> {
+        if family == Family::RouteTarget {
+            return None;
+        }
         let hop = self.sets.get(set).attributes.next_hop?;
         let reach = self.hops.reach(hop.address());
         (reach == super::Reach::Unreachable).then_some(Rejection::Unreachable)

@@ -7,8 +7,9 @@ use crate::attribute::{Attributes, Community, ExtendedCommunity, Origin};
 use crate::message::{AttributeKey, CodecContext};
 use crate::{Asn, RouterId};
 use hashbrown::HashTable;
+use std::collections::HashSet;
 use std::hash::BuildHasher;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// An attribute set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,6 +153,25 @@ pub(crate) struct AttributeSets {
     hasher: foldhash::fast::RandomState,
     own: Identity,
     recent: Vec<Option<Recent>>,
+    /// `None`: nobody wants to know of them.
+    next_hops: Option<SeenNextHops>,
+}
+
+/// Next hops that sets have, or had.
+#[derive(Debug, Default)]
+struct SeenNextHops {
+    all: HashSet<IpAddr>,
+    new: Vec<IpAddr>,
+}
+
+impl SeenNextHops {
+    fn see(&mut self, attributes: &Attributes) {
+        if let Some(next_hop) = attributes.next_hop
+            && self.all.insert(next_hop.address())
+        {
+            self.new.push(next_hop.address());
+        }
+    }
 }
 
 /// Raw octets decoded lately.
@@ -175,7 +195,27 @@ impl AttributeSets {
             hasher: foldhash::fast::RandomState::default(),
             own,
             recent: (0..RECENT).map(|_| None).collect(),
+            next_hops: None,
         }
+    }
+
+    /// Next hops that no call before has told of. The first call tells of all, and makes the sets keep count.
+    pub(crate) fn take_new_next_hops(&mut self) -> Vec<IpAddr> {
+        if self.next_hops.is_none() {
+            let mut seen = SeenNextHops::default();
+            let ids = 0..self.sets.bound();
+            for set in ids
+                .map(|id| &self.sets[id])
+                .filter(|set| set.references > 0)
+            {
+                seen.see(&set.attributes);
+            }
+            self.next_hops = Some(seen);
+        }
+        self.next_hops
+            .as_mut()
+            .map(|seen| std::mem::take(&mut seen.new))
+            .unwrap_or_default()
     }
 
     pub(crate) const fn own(&self) -> &Identity {
@@ -194,6 +234,9 @@ impl AttributeSets {
             return SetId(*id);
         }
         let summary = Summary::new(&attributes, weight, &self.own);
+        if let Some(seen) = &mut self.next_hops {
+            seen.see(&attributes);
+        }
         let set = AttributeSet {
             attributes,
             summary,

@@ -100,7 +100,7 @@ impl Rib {
 
     fn announce_local(&mut self, route: &Route, attributes: Attributes) {
         let set = self.sets.intern(attributes, 0);
-        let rejection = self.unreachable(set);
+        let rejection = self.unreachable(route.nlri.family(), set);
         self.sets.retain(set, 1);
         let mut tally = Tally::default();
         let judge = Judge {

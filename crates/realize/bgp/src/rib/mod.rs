@@ -194,6 +194,12 @@ impl Rib {
     }
 
     /// Distinct attribute sets in use.
+    /// Next hops of routes that no call before has told of; the first call tells of all. What the routing table says of
+    /// them comes back as [`RibChange::NextHop`].
+    pub fn take_new_next_hops(&mut self) -> Vec<std::net::IpAddr> {
+        self.sets.take_new_next_hops()
+    }
+
     pub fn attribute_sets(&self) -> usize {
         self.sets.len()
     }

@@ -24,7 +24,8 @@ impl NextHops {
     pub(crate) fn metric(&self, address: IpAddr) -> u32 {
         match self.reach(address) {
             Reach::Metric(metric) => metric,
-            Reach::Unreachable => u32::MAX,
+            // Paths that need the next hop are not compared at all; those that do not are not judged by it.
+            Reach::Unreachable => 0,
         }
     }
 

@@ -15,10 +15,28 @@ use crate::Family;
 use std::sync::Arc;
 
 impl Rib {
-    /// From now on [`Self::table_changes`] tells of this table, all that is in it first. A table that does not exist yet may be
-    /// subscribed to.
+    /// From now on [`Self::table_changes`] tells of this table, all that is in it first; called again, all that is in it once
+    /// more. A table that does not exist yet may be subscribed to.
     pub fn subscribe(&mut self, table: TableId) {
-        self.observed.entry(table).or_default();
+        let markers = self.observed.entry(table).or_default();
+        match table {
+            TableId::Global(family) => with_table!(self.tables, family, of => {
+                rewind(&mut of.shards, markers);
+            }),
+            TableId::Vrf(id, family) => {
+                if let Some(vrf) = self.vrfs.l3.get_mut(&id) {
+                    match family {
+                        Family::Ipv6Unicast => rewind(std::slice::from_mut(&mut vrf.ipv6), markers),
+                        _ => rewind(std::slice::from_mut(&mut vrf.ipv4), markers),
+                    }
+                }
+            }
+            TableId::MacVrf(id) => {
+                if let Some(vrf) = self.vrfs.l2.get_mut(&id) {
+                    rewind(std::slice::from_mut(&mut vrf.routes), markers);
+                }
+            }
+        }
     }
 
     /// What changed in subscribed tables since the last call, at most `limit` prefixes per shard of each table; call again
@@ -71,6 +89,13 @@ pub(super) fn follow<S: Space>(shards: &mut [Shard<S>], markers: &mut Vec<Marker
                 .iter_mut()
                 .map(|shard| shard.changes.follow_from_start()),
         );
+    }
+}
+
+fn rewind<S: Space>(shards: &mut [Shard<S>], markers: &mut [Marker]) {
+    for (shard, marker) in shards.iter_mut().zip(markers) {
+        shard.changes.unfollow(*marker);
+        *marker = shard.changes.follow_from_start();
     }
 }
 

@@ -308,8 +308,8 @@ impl<'a> Plan<'a> {
                     have.or(shard.audiences.get(sent.who))
                 });
             let to = match self.mode {
-                Mode::Again => want.clone(),
-                Mode::Changed | Mode::Missing | Mode::Differing(_) => want.minus(&have),
+                Mode::Changed => want.minus(&have),
+                _ => self.due(&want, &have, path, &nlri),
             };
             if !to.is_empty() {
                 let audience = self.audience(to);
@@ -408,13 +408,8 @@ impl<'a> Plan<'a> {
     /// Tells whether a path is still what was sent.
     fn version<X: std::hash::Hash>(&self, path: &Path<X>) -> u64 {
         let generation = self.context.sets.generation(path.used);
-        let epoch = self.context.export.key.policy_epoch;
-        foldhash::fast::FixedState::default().hash_one((
-            cause(path),
-            generation,
-            epoch,
-            &path.extra,
-        ))
+        let seen = (cause(path), generation, &path.extra);
+        foldhash::fast::FixedState::default().hash_one(seen)
     }
 
     /// Encodes all that was noted.

@@ -24,7 +24,7 @@ impl<S: Space> Table<S> {
         }
         // Spreads neighbouring blocks; the constant is that of Fibonacci hashing.
         let spread = key.block().wrapping_mul(0x9e37_79b9);
-        (u64::from(spread) * self.shards.len() as u64 >> 32) as usize
+        ((u64::from(spread) * self.shards.len() as u64) >> 32) as usize
     }
 
     pub(crate) fn shard(&mut self, key: &S::Key) -> &mut Shard<S> {

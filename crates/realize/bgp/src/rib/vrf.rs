@@ -441,7 +441,7 @@ impl Rib {
         let (family, number, index) = place;
         let read = super::tables::read_table!(self.tables, family, table => {
             let shard = &table.shards[usize::from(number)];
-            shard.entries.get(index).map(|entry| read_leak(entry))
+            shard.entries.get(index).map(read_leak)
         });
         let Some((nlri, leak)) = read else { return };
         let mut tally = Tally::default();

@@ -40,7 +40,7 @@ impl Backoff {
         wait(base, self.sessions - 1, jitter)
     }
 
-    /// It is not to be listened to for the wait either.
+    /// After a failed session: the neighbor is not to be listened to for the wait either.
     pub(super) const fn is_damped(&self) -> bool {
         self.sessions > TOLERATED
     }

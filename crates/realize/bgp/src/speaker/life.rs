@@ -204,7 +204,13 @@ impl Speaker {
             peer.history.last_down = Some((now, down.clone()));
             self.event(now, id, EventKind::Failed(down.clone()));
         }
-        self.rest(now, id, connection.since, was_up);
+        let end = match (was_up, &down) {
+            (true, _) => End::Session(now.0 - connection.since.0),
+            // Whoever does not want us closes without a word: not a failure that repeats itself faster if we listen.
+            (false, Down::Lost(_)) if connection.session.last_negotiated().is_none() => End::Call,
+            (false, _) => End::Exchange,
+        };
+        self.rest(now, id, end);
         self.settle(now, id);
         self.forget(now, id);
     }
@@ -239,7 +245,7 @@ impl Speaker {
     }
 
     /// What a neighbor does after a connection of it has ended.
-    fn rest(&mut self, now: Time, id: PeerId, since: Time, was_up: bool) {
+    fn rest(&mut self, now: Time, id: PeerId, end: End) {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
@@ -253,17 +259,22 @@ impl Speaker {
             peer.phase = Phase::Idle(Idle::Shutdown);
             return;
         }
+        let was_up = matches!(end, End::Session(_));
         if peer.established.is_some() || (!was_up && !peer.pending.is_empty()) {
             return;
         }
         let base = u64::from(peer.config.timers.connect_retry) * 1_000;
-        let lasted = if was_up { now.0 - since.0 } else { 0 };
-        let wait = peer.backoff.session_ended(base, lasted, &mut self.jitter);
+        let (backoff, jitter) = (&mut peer.backoff, &mut self.jitter);
+        let wait = match end {
+            End::Session(lasted) => backoff.session_ended(base, lasted, jitter),
+            End::Exchange => backoff.session_ended(base, 0, jitter),
+            End::Call => backoff.attempt_failed(base, jitter),
+        };
         let next = Time(now.0 + wait);
-        peer.phase = if peer.backoff.is_damped() {
-            Phase::Idle(Idle::Damped(next))
-        } else {
-            Phase::Active((!peer.config.passive).then_some(next))
+        let damped = !matches!(end, End::Call) && peer.backoff.is_damped();
+        peer.phase = match damped {
+            true => Phase::Idle(Idle::Damped(next)),
+            false => Phase::Active((!peer.config.passive).then_some(next)),
         };
     }
 
@@ -338,6 +349,17 @@ impl Speaker {
         };
         states.max().unwrap_or(phase)
     }
+}
+
+/// What has ended.
+#[derive(Clone, Copy)]
+enum End {
+    /// A session, whose connection lasted so many milliseconds.
+    Session(u64),
+    /// OPENs were exchanged, or a NOTIFICATION.
+    Exchange,
+    /// A connection on which nothing was heard.
+    Call,
 }
 
 /// RFC 4684 6: VPN routes wait for the neighbor's route targets, but not for ever.

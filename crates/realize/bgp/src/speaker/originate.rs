@@ -39,10 +39,15 @@ impl Speaker {
         }
     }
 
-    /// `None`: its VRF is not configured.
     fn table_of(&self, network: &Network) -> Option<TableId> {
-        let family = network.route.nlri.family();
-        match (&network.vrf, &network.route.nlri) {
+        self.table(network.vrf.as_deref(), &network.route.nlri)
+    }
+
+    /// The table a route is in: the global one of its family, or that of the VRF or MAC-VRF of this name. `None`: there is
+    /// no such VRF.
+    pub fn table(&self, vrf: Option<&str>, nlri: &Nlri) -> Option<TableId> {
+        let family = nlri.family();
+        match (vrf, nlri) {
             (None, _) => Some(TableId::Global(family)),
             (Some(name), Nlri::Evpn(_)) => self.numbers.mac_vrf(name).map(TableId::MacVrf),
             (Some(name), _) => self.numbers.vrf(name).map(|id| TableId::Vrf(id, family)),

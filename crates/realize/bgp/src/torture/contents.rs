@@ -2,7 +2,7 @@
 
 use super::attributes::{in_scope, malformed};
 use super::message::{Raw, as_number, path};
-use super::{Corpus, Expected};
+use super::{Case, Corpus, Expected};
 use crate::attribute::rules::{self, Rule, flag};
 use crate::message::NotificationCode;
 
@@ -187,65 +187,63 @@ fn several_faults(corpus: &mut Corpus<'_>) {
 /// What is rare on the wire but right: a decoder that refuses it breaks sessions for nothing.
 fn unusual_but_valid(corpus: &mut Corpus<'_>) {
     let session = corpus.session;
-    let mut add = |code: u8, octets: Vec<u8>, what: &str| {
-        let mut draft = corpus.draft();
-        draft.set(Raw::new(code, octets));
-        let known = rules::rule_of(code);
-        let expected = match known {
-            Some(rule) if !in_scope(rule, session) => Expected::Discard,
-            _ => Expected::Accept,
-        };
-        corpus.add(
-            what.to_owned(),
-            Some(code),
-            "RFC 4271 4.3",
-            &draft,
-            expected,
-        );
+    let own = |place: u32| {
+        if place == 0 {
+            session.asn
+        } else {
+            1000 + place
+        }
     };
-    let asns: Vec<u32> = (0..700u32)
-        .map(|place| {
-            if place == 0 {
-                session.asn
-            } else {
-                1000 + place
-            }
-        })
-        .collect();
-    let octets = path(session, &asns);
-    add(rules::AS_PATH, octets, "an AS_PATH of 700 hops");
+    let long: Vec<u32> = (0..700).map(own).collect();
+    let again: Vec<u32> = (0..250).map(|_| session.asn).collect();
+    let cases = [
+        (
+            rules::AS_PATH,
+            path(session, &long),
+            "an AS_PATH of 700 hops",
+        ),
+        (
+            rules::AS_PATH,
+            path(session, &again),
+            "an AS_PATH of 250 times the sender",
+        ),
+        (
+            rules::COMMUNITIES,
+            [0xfd, 0xe7, 0, 1].repeat(900),
+            "900 communities",
+        ),
+        (rules::COMMUNITIES, vec![0; 4], "a community of zeros"),
+        (
+            rules::EXTENDED_COMMUNITIES,
+            vec![0xff; 80],
+            "extended communities of all ones",
+        ),
+        (
+            rules::LARGE_COMMUNITIES,
+            vec![0; 12 * 300],
+            "300 large communities",
+        ),
+        (
+            rules::CLUSTER_LIST,
+            [198, 51, 100, 2].repeat(60),
+            "60 clusters",
+        ),
+    ];
+    for (code, octets, what) in cases {
+        unusual(corpus, code, octets, what);
+    }
     let mut octets = path(session, &[session.asn]);
     octets.extend_from_slice(&[1, 2]);
     octets.extend(as_number(session, 64_996));
     octets.extend(as_number(session, 64_997));
-    add(rules::AS_PATH, octets, "an AS_PATH that ends in a set");
-    let asns: Vec<u32> = (1..=250).map(|_| session.asn).collect();
-    add(
+    let case = unusual(
+        corpus,
         rules::AS_PATH,
-        path(session, &asns),
-        "an AS_PATH of 250 times the sender",
+        octets,
+        "an AS_PATH that ends in a set",
     );
-    add(
-        rules::COMMUNITIES,
-        [0xfd, 0xe7, 0, 1].repeat(900),
-        "900 communities",
-    );
-    add(rules::COMMUNITIES, vec![0, 0, 0, 0], "a community of zeros");
-    add(
-        rules::EXTENDED_COMMUNITIES,
-        vec![0xff; 80],
-        "extended communities of all ones",
-    );
-    add(
-        rules::LARGE_COMMUNITIES,
-        vec![0; 12 * 300],
-        "300 large communities",
-    );
-    add(
-        rules::CLUSTER_LIST,
-        [198, 51, 100, 2].repeat(60),
-        "60 clusters",
-    );
+    // RFC 9774 4 withdraws them.
+    case.arguable = Some(Expected::Withdraw);
     let mut draft = corpus.draft();
     draft.attributes.reverse();
     let name = "attributes in descending order".to_owned();
@@ -256,4 +254,15 @@ fn unusual_but_valid(corpus: &mut Corpus<'_>) {
     }
     let name = "every attribute with a length of two octets".to_owned();
     corpus.add(name, None, "RFC 7606 4", &draft, Expected::Accept);
+}
+
+fn unusual<'a>(corpus: &'a mut Corpus<'_>, code: u8, octets: Vec<u8>, what: &str) -> &'a mut Case {
+    let mut draft = corpus.draft();
+    draft.set(Raw::new(code, octets));
+    let expected = match rules::rule_of(code) {
+        Some(rule) if !in_scope(rule, corpus.session) => Expected::Discard,
+        _ => Expected::Accept,
+    };
+    let name = what.to_owned();
+    corpus.add(name, Some(code), "RFC 4271 4.3", &draft, expected)
 }

@@ -21,6 +21,7 @@ pub(super) fn all(corpus: &mut Corpus<'_>) {
         heads(corpus, family);
         routes(corpus, family);
         attributes(corpus, family);
+        unusual_but_valid(corpus, family);
     }
     if corpus.session.families.contains(Family::Evpn) {
         evpn(corpus);
@@ -347,6 +348,10 @@ fn attributes(corpus: &mut Corpus<'_>, family: Family) {
             draft.tail = vec![0xc0];
         },
     );
+}
+
+/// What is rare around an MP route but right.
+fn unusual_but_valid(corpus: &mut Corpus<'_>, family: Family) {
     let name = "a NEXT_HOP beside MP_REACH_NLRI";
     add(
         corpus,

@@ -2,6 +2,8 @@
 
 mod codec;
 mod config;
+mod rib;
 mod session;
+mod simulation;
 mod speaker;
 mod world;

@@ -380,3 +380,182 @@ fn what_is_no_bmp_is_refused() {
         Err(BmpError::Truncated("route monitoring"))
     );
 }
+
+/// RFC 7854 4.2 and 4.9, RFC 8671 4, RFC 9069 4, by hand.
+#[test]
+fn per_peer_headers_octet_by_octet() {
+    let peer = bmp::Peer {
+        instance: Instance::Vrf(RouteDistinguisher([0, 0, 0xfd, 0xe8, 0, 0, 0, 7])),
+        view: RibView::AdjRibIn { post_policy: true },
+        address: "2001:db8::1".parse().expect("an address"),
+        asn: 65001,
+        router_id: [192, 0, 2, 1].into(),
+        two_octet_as: false,
+        timestamp: Timestamp {
+            seconds: 5,
+            microseconds: 6,
+        },
+    };
+    let octets = |peer| {
+        let mut out = Vec::new();
+        bmp::Message::PeerDown {
+            peer,
+            reason: PeerDown::RemoteClosed,
+        }
+        .encode(&mut out);
+        out
+    };
+    #[rustfmt::skip]
+    let expected = [
+        3, 0, 0, 0, 49, 2,
+        1, 0xc0, 0, 0, 0xfd, 0xe8, 0, 0, 0, 7,
+        0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+        0, 0, 0xfd, 0xe9, 192, 0, 2, 1, 0, 0, 0, 5, 0, 0, 0, 6,
+        4,
+    ];
+    assert_eq!(octets(peer), expected);
+    let head = |peer| octets(peer)[6..8].to_vec();
+    let ipv4 = bmp::Peer {
+        instance: Instance::Global,
+        view: RibView::AdjRibOut { post_policy: false },
+        address: [10, 0, 0, 1].into(),
+        two_octet_as: true,
+        ..peer
+    };
+    assert_eq!(head(ipv4), [0, 0x30]);
+    assert_eq!(
+        octets(ipv4)[16..32],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1]
+    );
+    let table = bmp::Peer {
+        instance: Instance::Table(RouteDistinguisher([0; 8])),
+        view: RibView::LocRib { filtered: true },
+        ..ipv4
+    };
+    assert_eq!(head(table), [3, 0x80]);
+}
+
+/// RFC 7854 4.3 to 4.5 and 4.8, by hand.
+#[test]
+fn bmp_bodies_octet_by_octet() {
+    let octets = |message: bmp::Message<'_>| {
+        let mut out = Vec::new();
+        message.encode(&mut out);
+        out
+    };
+    let name = Information {
+        kind: InformationKind::SysName,
+        text: "r1".into(),
+    };
+    let initiation = octets(bmp::Message::Initiation(vec![name]));
+    assert_eq!(initiation, [3, 0, 0, 0, 12, 4, 0, 2, 0, 2, b'r', b'1']);
+    let termination = octets(bmp::Message::Termination {
+        reason: Some(TerminationReason::OutOfResources),
+        information: Vec::new(),
+    });
+    assert_eq!(termination, [3, 0, 0, 0, 12, 5, 0, 1, 0, 2, 0, 2]);
+    let peer = bmp::Peer {
+        instance: Instance::Global,
+        view: RibView::AdjRibIn { post_policy: false },
+        address: [10, 0, 0, 1].into(),
+        asn: 1,
+        router_id: [1, 1, 1, 1].into(),
+        two_octet_as: false,
+        timestamp: Timestamp::default(),
+    };
+    let family = AfiSafi { afi: 1, safi: 128 };
+    let values = vec![
+        Statistic {
+            code: Statistic::AS_PATH_LOOPS,
+            value: StatisticValue::Counter(7),
+        },
+        Statistic {
+            code: Statistic::ADJ_RIB_IN_OF_FAMILY,
+            value: StatisticValue::FamilyGauge { family, value: 9 },
+        },
+    ];
+    let statistics = octets(bmp::Message::Statistics { peer, values });
+    #[rustfmt::skip]
+    let expected = [
+        0, 0, 0, 2,
+        0, 4, 0, 4, 0, 0, 0, 7,
+        0, 9, 0, 11, 0, 1, 128, 0, 0, 0, 0, 0, 0, 0, 9,
+    ];
+    assert_eq!(statistics[48..], expected);
+}
+
+/// RFC 6396 4.3.1 and 4.4.3, RFC 8050 3, by hand.
+#[test]
+fn mrt_records_octet_by_octet() {
+    let octets = |body, microseconds| {
+        let mut out = Vec::new();
+        Record {
+            seconds: 9,
+            microseconds,
+            body,
+        }
+        .encode(&mut out);
+        out
+    };
+    let ipv4 = mrt::Peer {
+        router_id: [1, 1, 1, 1].into(),
+        address: [10, 0, 0, 1].into(),
+        asn: 65001,
+    };
+    let ipv6 = mrt::Peer {
+        address: "2001:db8::1".parse().expect("an address"),
+        ..ipv4
+    };
+    let index = PeerIndex {
+        collector: [9, 9, 9, 9].into(),
+        view: "v".into(),
+        peers: vec![ipv4, ipv6],
+    };
+    #[rustfmt::skip]
+    let expected = [
+        0, 0, 0, 9, 0, 13, 0, 1, 0, 0, 0, 47,
+        9, 9, 9, 9, 0, 1, b'v', 0, 2,
+        2, 1, 1, 1, 1, 10, 0, 0, 1, 0, 0, 0xfd, 0xe9,
+        3, 1, 1, 1, 1, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0xfd, 0xe9,
+    ];
+    assert_eq!(octets(Body::Peers(index), None), expected);
+    let session = Session {
+        as4: true,
+        peer_asn: 65001,
+        local_asn: 65002,
+        interface: 3,
+        peer_address: [10, 0, 0, 1].into(),
+        local_address: [10, 0, 0, 2].into(),
+    };
+    let body = Body::Message {
+        session,
+        local: false,
+        add_path: true,
+        message: &KEEPALIVE,
+    };
+    #[rustfmt::skip]
+    let expected = [
+        0, 0, 0, 9, 0, 17, 0, 9, 0, 0, 0, 43,
+        0, 0, 0, 4,
+        0, 0, 0xfd, 0xe9, 0, 0, 0xfd, 0xea, 0, 3, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2,
+    ];
+    assert_eq!(octets(body, Some(4)), [&expected[..], &KEEPALIVE].concat());
+    let session = Session {
+        as4: false,
+        ..session
+    };
+    let change = octets(
+        Body::StateChange {
+            session,
+            old: 3,
+            new: 6,
+        },
+        None,
+    );
+    #[rustfmt::skip]
+    let expected = [
+        0, 0, 0, 9, 0, 16, 0, 0, 0, 0, 0, 20,
+        0xfd, 0xe9, 0xfd, 0xea, 0, 3, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2, 0, 3, 0, 6,
+    ];
+    assert_eq!(change, expected);
+}

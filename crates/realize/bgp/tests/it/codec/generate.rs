@@ -49,20 +49,63 @@ fn label() -> impl Strategy<Value = Label> {
     (0..1u32 << 24).prop_map(Label::from_field)
 }
 
+/// RD, Ethernet tag, ESI.
+fn ids() -> impl Strategy<Value = (RouteDistinguisher, u32, Esi)> {
+    (rd(), any::<u32>(), any::<[u8; 10]>().prop_map(Esi))
+}
+
+fn none() -> EvpnPayload {
+    EvpnPayload::default()
+}
+
 pub(crate) fn evpn() -> impl Strategy<Value = (EvpnNlri, EvpnPayload)> {
-    let ids = (rd(), any::<u32>(), any::<[u8; 10]>().prop_map(Esi));
-    let one = (ids, label()).prop_map(|((rd, tag, esi), label)| {
+    let one = (ids(), label()).prop_map(|((rd, tag, esi), label)| {
         let payload = EvpnPayload {
             esi,
             label,
-            ..EvpnPayload::default()
+            ..none()
         };
         (EvpnNlri::AutoDiscovery { rd, esi, tag }, payload)
     });
-    let ids = (rd(), any::<u32>(), any::<[u8; 10]>().prop_map(Esi));
-    let two = (
-        ids,
-        any::<[u8; 6]>().prop_map(Mac),
+    let three = (ids(), address()).prop_map(|((rd, tag, _), originator)| {
+        (
+            EvpnNlri::InclusiveMulticast {
+                rd,
+                tag,
+                originator,
+            },
+            none(),
+        )
+    });
+    let four = (ids(), address()).prop_map(|((rd, _, esi), originator)| {
+        let payload = EvpnPayload { esi, ..none() };
+        (
+            EvpnNlri::EthernetSegment {
+                rd,
+                esi,
+                originator,
+            },
+            payload,
+        )
+    });
+    let five =
+        (ids(), label(), ip_prefix()).prop_map(|((rd, tag, esi), label, (prefix, gateway))| {
+            let payload = EvpnPayload {
+                esi,
+                label,
+                gateway,
+                ..none()
+            };
+            (EvpnNlri::IpPrefix { rd, tag, prefix }, payload)
+        });
+    prop_oneof![one, mac_ip(), three, four, five, selective_multicast()]
+}
+
+fn mac_ip() -> impl Strategy<Value = (EvpnNlri, EvpnPayload)> {
+    let mac = any::<[u8; 6]>().prop_map(Mac);
+    (
+        ids(),
+        mac,
         option::of(address()),
         label(),
         option::of(label()),
@@ -72,71 +115,27 @@ pub(crate) fn evpn() -> impl Strategy<Value = (EvpnNlri, EvpnPayload)> {
                 esi,
                 label,
                 label2,
-                ..EvpnPayload::default()
+                ..none()
             };
             (EvpnNlri::MacIp { rd, tag, mac, ip }, payload)
-        });
-    let three = (rd(), any::<u32>(), address()).prop_map(|(rd, tag, originator)| {
-        (
-            EvpnNlri::InclusiveMulticast {
+        })
+}
+
+fn selective_multicast() -> impl Strategy<Value = (EvpnNlri, EvpnPayload)> {
+    let pair = (option::of(address()), option::of(address()));
+    (ids(), pair, address(), any::<u8>()).prop_map(
+        |((rd, tag, _), (source, group), originator, flags)| {
+            let payload = EvpnPayload { flags, ..none() };
+            let nlri = EvpnNlri::SelectiveMulticast {
                 rd,
                 tag,
+                source,
+                group,
                 originator,
-            },
-            EvpnPayload::default(),
-        )
-    });
-    let four =
-        (rd(), any::<[u8; 10]>().prop_map(Esi), address()).prop_map(|(rd, esi, originator)| {
-            let payload = EvpnPayload {
-                esi,
-                ..EvpnPayload::default()
             };
-            (
-                EvpnNlri::EthernetSegment {
-                    rd,
-                    esi,
-                    originator,
-                },
-                payload,
-            )
-        });
-    let ids = (rd(), any::<u32>(), any::<[u8; 10]>().prop_map(Esi));
-    let five =
-        (ids, label(), ip_prefix()).prop_map(|((rd, tag, esi), label, (prefix, gateway))| {
-            let payload = EvpnPayload {
-                esi,
-                label,
-                gateway,
-                ..EvpnPayload::default()
-            };
-            (EvpnNlri::IpPrefix { rd, tag, prefix }, payload)
-        });
-    let six = (
-        rd(),
-        any::<u32>(),
-        option::of(address()),
-        option::of(address()),
-        address(),
-        any::<u8>(),
+            (nlri, payload)
+        },
     )
-        .prop_map(|(rd, tag, source, group, originator, flags)| {
-            let payload = EvpnPayload {
-                flags,
-                ..EvpnPayload::default()
-            };
-            (
-                EvpnNlri::SelectiveMulticast {
-                    rd,
-                    tag,
-                    source,
-                    group,
-                    originator,
-                },
-                payload,
-            )
-        });
-    prop_oneof![one, two, three, four, five, six]
 }
 
 /// A prefix and a gateway of its family.

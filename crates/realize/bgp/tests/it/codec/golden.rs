@@ -313,3 +313,54 @@ fn a_labeled_route_without_a_label_has_implicit_null() {
     route.encode(false, true, &mut out);
     assert_eq!(out, [32, 0, 0, 0x31, 10, 32, 0x80, 0, 0, 10]);
 }
+
+#[test]
+fn a_prefix_with_two_places_to_be_counts_as_withdrawn() {
+    let Nlri::Evpn(nlri) = nlri(Family::Evpn, "65000:1:[5]:[0]:[24]:[10.1.1.0]") else {
+        panic!("an EVPN route");
+    };
+    let route = |esi: u8, gateway: Option<std::net::IpAddr>| Route {
+        nlri: Nlri::Evpn(nlri),
+        path_id: 0,
+        payload: Payload::Evpn(EvpnPayload {
+            esi: Esi([esi; 10]),
+            gateway,
+            ..EvpnPayload::default()
+        }),
+    };
+    let gateway = Some([10, 1, 1, 1].into());
+    assert!(route(1, gateway).treat_as_withdraw().is_some());
+    assert!(route(0, gateway).treat_as_withdraw().is_none());
+    assert!(route(1, None).treat_as_withdraw().is_none());
+}
+
+/// RFC 4271 5: what was not understood is passed on as partial if it is transitive, and not at all if it is not.
+#[test]
+fn unknown_attributes_are_passed_on_as_partial() {
+    #[rustfmt::skip]
+    let received = [
+        0, 0, 0, 28,
+        0x40, 1, 1, 0,
+        0x40, 2, 0,
+        0x40, 3, 4, 192, 0, 2, 1,
+        // Transitive, with a length of two octets it does not need; then one that is not transitive.
+        0xd0, 98, 0, 2, 7, 8,
+        0x80, 99, 5, 1, 2, 3, 4, 5,
+        8, 10,
+    ];
+    let (_, context) = contexts(true, false);
+    let parts = split(&received, &context).expect("valid");
+    let decoded = parts.decode_attributes(Section::Classic, &context);
+    let attributes = decoded.attributes.expect("no fault");
+    let routes: Vec<Route> = parts.announced().collect();
+    #[rustfmt::skip]
+    let sent = [
+        0, 0, 0, 19,
+        0x40, 1, 1, 0,
+        0x40, 2, 0,
+        0x40, 3, 4, 192, 0, 2, 1,
+        0xe0, 98, 2, 7, 8,
+        8, 10,
+    ];
+    assert_eq!(body(&attributes, &routes, true), sent);
+}

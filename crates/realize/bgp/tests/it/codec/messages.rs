@@ -359,3 +359,33 @@ fn refreshes_come_back_and_wrong_lengths_are_answered() {
         Ok(Message::RouteRefresh(_))
     ));
 }
+
+/// RFC 4724 3 and 8538 2, RFC 9494 3, RFC 9234 4.1, RFC 8950 4, RFC 7911 4, by hand.
+#[test]
+fn capabilities_octet_by_octet() {
+    let expected: [(usize, &[u8]); 5] = [
+        (3, &[5, 6, 0, 1, 0, 128, 0, 2]),
+        (5, &[9, 1, 2]),
+        (6, &[64, 6, 0xcf, 0xff, 0, 1, 128, 0x80]),
+        (8, &[69, 8, 0, 1, 128, 3, 0, 25, 70, 2]),
+        (10, &[71, 7, 0, 1, 128, 0, 0xff, 0xff, 0xff]),
+    ];
+    let all = every_capability();
+    for (place, octets) in expected {
+        let mut out = Vec::new();
+        open_with(vec![all[place].clone()]).encode(&mut out);
+        assert_eq!(&out[31..], octets, "{}", all[place]);
+    }
+}
+
+/// RFC 9003 2 and RFC 8538 3.1, by hand.
+#[test]
+fn notifications_octet_by_octet() {
+    let mut out = Vec::new();
+    let shutdown = Notification::with_text(NotificationCode::ADMIN_SHUTDOWN, "hi");
+    shutdown.encode(&mut out);
+    assert_eq!(out[16..], [0, 24, 3, 6, 2, 2, b'h', b'i']);
+    out.clear();
+    shutdown.into_hard_reset().encode(&mut out);
+    assert_eq!(out[16..], [0, 26, 3, 6, 9, 6, 2, 2, b'h', b'i']);
+}

@@ -168,3 +168,82 @@ proptest! {
         prop_assert_eq!(AsPath::from_segments(public.as_bytes()), Some(public.clone()));
     }
 }
+
+/// Attributes that fill a message but for `left` octets beside a route of 4 (10.0.0.0/24).
+fn filling(left: usize) -> Attributes {
+    let mut attributes = Attributes::new(
+        bgp::attribute::Origin::Igp,
+        Some(bgp::attribute::NextHop::Ipv4([192, 0, 2, 1].into())),
+    );
+    // Header and two lengths 23, ORIGIN 4, AS_PATH 3, NEXT_HOP 7, the unknown attribute's header 4, the route 4.
+    let value = vec![7; 4096 - 23 - 4 - 3 - 7 - 4 - 4 - left];
+    attributes.rare.unknown = [bgp::attribute::UnknownAttribute {
+        flags: 0xe0,
+        code: 99,
+        value: value.into(),
+    }]
+    .into();
+    attributes
+}
+
+#[test]
+fn a_route_that_fits_to_the_octet_is_sent_and_one_that_does_not_leaves_nothing() {
+    let (encode, decode) = contexts(true, false);
+    let route = |text: &str| {
+        Route::bare(bgp::nlri::Nlri::parse(Family::Ipv4Unicast, text).expect("a route"))
+    };
+    let encoded = EncodedAttributes::new(&filling(0), &encode);
+    let mut out = vec![1, 2, 3];
+    let mut builder = UpdateBuilder::announce(Family::Ipv4Unicast, &encoded, &encode, &mut out);
+    builder
+        .push(&route("10.0.0.0/24"))
+        .expect("it fits to the octet");
+    let error = builder
+        .push(&route("10.0.0.1/32"))
+        .expect_err("one octet too long");
+    assert_eq!(error.max_message, 4096);
+    builder
+        .push(&route("10.0.1.0/24"))
+        .expect("the builder goes on");
+    assert_eq!(builder.finish(), 2);
+    assert_eq!(out[..3], [1, 2, 3]);
+    let bodies = updates(&out[3..], 4096);
+    let sent: Vec<String> = bodies
+        .iter()
+        .flat_map(|body| {
+            split(body, &decode)
+                .expect("valid")
+                .announced()
+                .collect::<Vec<_>>()
+        })
+        .map(|route| route.nlri.to_string())
+        .collect();
+    assert_eq!(sent, ["10.0.0.0/24", "10.0.1.0/24"]);
+    assert!(bodies.iter().all(|body| body.len() == 4096 - 19));
+}
+
+#[test]
+fn attributes_longer_than_a_message_are_refused_in_both_layouts() {
+    let (encode, _) = contexts(true, false);
+    for family in [Family::Ipv4Unicast, Family::Vpnv4] {
+        let mut attributes = filling(0);
+        let unknown = attributes.rare.unknown[0].clone();
+        let more = bgp::attribute::UnknownAttribute {
+            code: 98,
+            ..unknown.clone()
+        };
+        attributes.rare.unknown = [unknown, more].into();
+        let encoded = EncodedAttributes::new(&attributes, &encode);
+        let text = if family == Family::Vpnv4 {
+            "1:1:10.0.0.0/8"
+        } else {
+            "10.0.0.0/8"
+        };
+        let route = Route::bare(bgp::nlri::Nlri::parse(family, text).expect("a route"));
+        let mut out = Vec::new();
+        let mut builder = UpdateBuilder::announce(family, &encoded, &encode, &mut out);
+        assert!(builder.push(&route).is_err());
+        assert_eq!(builder.finish(), 0);
+        assert!(out.is_empty());
+    }
+}

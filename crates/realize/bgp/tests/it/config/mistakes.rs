@@ -265,7 +265,12 @@ fn mistakes_outside_of_neighbors() {
             "bmp[0].address",
             "with its port",
         ),
-        ("[api]\nhttp = true", 5, "api.http", "false switches it off"),
+        (
+            "[api]\nlisten = true",
+            5,
+            "api.listen",
+            "false switches it off",
+        ),
         ("[neighbours]", 4, "neighbours", "did you mean `neighbors`?"),
         ("[[neighbors]\n", 4, "", "not TOML"),
     ];

@@ -208,3 +208,38 @@ fn without_a_policy_an_external_neighbor_gives_and_gets_nothing() {
         (2, 0, 0)
     );
 }
+
+/// Found by the simulation, seed 255.
+#[test]
+fn a_policy_that_is_taken_away_leaves_no_mark_with_add_path_either() {
+    for add_path in ["", "families.ipv4-unicast.add-path = \"both\"\n"] {
+        let policy = "[policies.mark]\nrules = [{ set = [{ add-communities = [\"1:2\"] }], then = \"accept\" }]\n";
+        let marked = format!("{add_path}export = \"mark\"");
+        let more = networks(2) + policy;
+        let mut world = World::new(
+            1,
+            vec![
+                config(0, 65001, &[(1, 65002, add_path)]),
+                config(1, 65002, &[(0, 65001, &marked)]) + &more,
+            ],
+        );
+        let table = bgp::rib::TableId::Global(Family::Ipv4Unicast);
+        world.follow(vec![table]);
+        world.start(0, bgp::speaker::Start::Fresh);
+        world.start(1, bgp::speaker::Start::Fresh);
+        world.run(60_000);
+        let marks = |world: &mut World| {
+            world.drain(0);
+            let table = world.table(0, table);
+            assert_eq!(table.len(), 2);
+            table
+                .values()
+                .filter(|best| !best.attributes.communities.is_empty())
+                .count()
+        };
+        assert_eq!(marks(&mut world), 2);
+        world.configure(1, config(1, 65002, &[(0, 65001, add_path)]) + &more);
+        world.run(5_000);
+        assert_eq!(marks(&mut world), 0, "{add_path}");
+    }
+}

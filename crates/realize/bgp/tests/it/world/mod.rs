@@ -7,6 +7,8 @@ mod wires;
 
 pub(crate) use random::Random;
 
+use bgp::nlri::Nlri;
+use bgp::rib::{BestPath, TableId};
 use bgp::speaker::{Action, ConnId, EventKind, Speaker, Start};
 use bgp::{PeerId, Time};
 use std::collections::BTreeMap;
@@ -34,6 +36,7 @@ pub(crate) struct World {
     cables: BTreeMap<(NodeId, String), (NodeId, String)>,
     /// Nodes whose packets to each other are lost, BFD's included.
     cut_off: Vec<(NodeId, NodeId)>,
+    followed: Vec<TableId>,
 }
 
 /// A speaker and where it lives.
@@ -42,6 +45,8 @@ pub(crate) struct Node {
     pub(crate) config: String,
     listening: bool,
     conns: BTreeMap<ConnId, End>,
+    /// What followed tables hold, as their changes tell.
+    tables: BTreeMap<TableId, BTreeMap<Nlri, BestPath>>,
 }
 
 enum Work {
@@ -89,6 +94,7 @@ impl World {
             config,
             listening: false,
             conns: BTreeMap::new(),
+            tables: BTreeMap::new(),
         });
         Self {
             now: 1_000,
@@ -102,6 +108,7 @@ impl World {
             attempts: BTreeMap::new(),
             cables: BTreeMap::new(),
             cut_off: Vec::new(),
+            followed: Vec::new(),
         }
     }
 
@@ -232,6 +239,10 @@ impl World {
             }
             let actions = speaker.take_actions();
             if actions.is_empty() {
+                // Seldom, so that many changes of a route come as one.
+                if self.random.percent(20) {
+                    self.drain(id);
+                }
                 return;
             }
             for action in actions {

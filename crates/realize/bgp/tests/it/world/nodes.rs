@@ -2,9 +2,12 @@
 
 use super::{NodeId, World, address};
 use bgp::config::{Config, ConfigDiff};
+use bgp::nlri::Nlri;
+use bgp::rib::{BestPath, TableId};
 use bgp::session::State;
 use bgp::speaker::{EventKind, PeerReport, Speaker, Start};
 use bgp::{PeerId, Time};
+use std::collections::BTreeMap;
 
 impl World {
     pub(crate) fn start(&mut self, id: NodeId, start: Start) {
@@ -13,7 +16,12 @@ impl World {
         let seed = self.random.number();
         let mut config = config;
         config.global.seed = seed;
-        self.nodes[id].speaker = Some(Speaker::new(config, start, Time(self.now)));
+        let mut speaker = Speaker::new(config, start, Time(self.now));
+        for table in &self.followed {
+            speaker.rib_mut().subscribe(*table);
+        }
+        self.nodes[id].speaker = Some(speaker);
+        self.nodes[id].tables.clear();
         self.settle(id);
     }
 
@@ -22,6 +30,51 @@ impl World {
         self.nodes[id].speaker = None;
         self.nodes[id].listening = false;
         self.drop_wires(id, silent);
+    }
+
+    /// Keeps a copy of these tables of every node that starts from now on.
+    pub(crate) fn follow(&mut self, tables: Vec<TableId>) {
+        self.followed = tables;
+    }
+
+    /// Takes the changes of followed tables; none while the speaker has not chosen yet.
+    pub(crate) fn drain(&mut self, id: NodeId) {
+        let node = &mut self.nodes[id];
+        let Some(speaker) = node
+            .speaker
+            .as_mut()
+            .filter(|speaker| !speaker.is_deferring())
+        else {
+            return;
+        };
+        loop {
+            let changes = speaker.rib_mut().table_changes(3);
+            if changes.is_empty() {
+                return;
+            }
+            for change in changes {
+                let table = node.tables.entry(change.table).or_default();
+                match change.paths.into_iter().next() {
+                    Some(best) => table.insert(change.nlri, best),
+                    None => table.remove(&change.nlri),
+                };
+            }
+        }
+    }
+
+    /// The copy of a followed table.
+    pub(crate) fn table(&self, id: NodeId, table: TableId) -> BTreeMap<Nlri, BestPath> {
+        self.nodes[id]
+            .tables
+            .get(&table)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The node a neighbor is.
+    pub(crate) fn node_of(&self, id: NodeId, peer: PeerId) -> Option<NodeId> {
+        let report = self.nodes[id].speaker.as_ref()?.peer(peer)?;
+        super::node_at(report.session?.connection.remote.ip())
     }
 
     pub(crate) fn configure(&mut self, id: NodeId, text: String) -> ConfigDiff {

@@ -303,6 +303,12 @@ impl World {
         }
     }
 
+    /// Somebody reads nothing just now.
+    pub(crate) fn is_stalled(&self) -> bool {
+        let mut wires = self.wires.values();
+        wires.any(|wire| wire.stalled.iter().any(|until| *until > self.now))
+    }
+
     /// All wires of a node that dies: the others hear of it at once, or never (`silent`).
     pub(super) fn drop_wires(&mut self, node: NodeId, silent: bool) {
         let conns = std::mem::take(&mut self.nodes[node].conns);

@@ -1,0 +1,428 @@
+//! Between the speaker's tables and the kernel's: which best paths become kernel routes, which kernel routes become
+//! originated ones, and what the speaker is told about next hops. The writing itself is [`crate::kernel`]'s.
+
+use super::Core;
+use crate::Error;
+use crate::engine::Handle;
+use crate::kernel::{
+    Imported, Kernel, KernelEvent, Leave, NextHop, PROTOCOL_KERNEL, Settings, TABLE_MAIN, Want,
+};
+use crate::net::{Link, interface_index, link_of};
+use bgp::attribute::{Attributes, Community, Origin as OriginCode};
+use bgp::config::{Config, KernelSource, KernelTable};
+use bgp::nlri::{Nlri, Payload, Route};
+use bgp::policy::{Source, Subject, Verdict};
+use bgp::rib::{BestPath, Origin, Reach, RibChange, TableChange, TableId};
+use bgp::speaker::SessionReport;
+use bgp::{Family, PeerId};
+use ipnet::IpNet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+
+/// `rtm_protocol` of our routes: BGP's port, which no other program uses as its number.
+const PROTOCOL: u8 = 179;
+/// `RTPROT_BOOT` and `RTPROT_STATIC`: of operators; those above are routing daemons'.
+const STATIC: [u8; 2] = [3, 4];
+/// `RTPROT_ZEBRA` and what follows it.
+const DAEMONS: std::ops::RangeInclusive<u8> = 8..=254;
+/// Prefixes taken from the tables at once.
+const CHUNK: usize = 1_000;
+
+/// What has to do with the kernel.
+#[derive(Debug)]
+pub(super) struct Feed {
+    kernel: Kernel,
+    /// The kernel's tables, by the speaker's.
+    installs: HashMap<TableId, u32>,
+    /// Those of the kernel's tables in which the BLACKHOLE community is obeyed.
+    blackholes: HashSet<u32>,
+    /// Next hops the kernel's thread tells about.
+    tracked: HashSet<IpAddr>,
+    /// What the kernel has that is or may be redistributed, as it was told.
+    imported: BTreeMap<(u32, IpNet), Imported>,
+    /// What was originated because of it.
+    originated: BTreeMap<(u32, IpNet), TableId>,
+    /// The link of each neighbour's session, where there is one.
+    links: HashMap<PeerId, u32>,
+    swept: bool,
+}
+
+/// `None`: nothing in the configuration needs the kernel.
+pub(super) fn settings(config: &Config) -> Option<Settings> {
+    if config.kernel.is_empty() {
+        return None;
+    }
+    let metrics = config
+        .kernel
+        .iter()
+        .map(|table| (table.table, table.metric));
+    let imports = config
+        .kernel
+        .iter()
+        .map(|table| (table.table, protocols(table)));
+    Some(Settings {
+        protocol: PROTOCOL,
+        metrics: metrics.collect(),
+        imports: imports.collect(),
+    })
+}
+
+fn protocols(table: &KernelTable) -> BTreeSet<u8> {
+    let sources = table.redistribute.iter().flat_map(|source| match source {
+        KernelSource::Connected => vec![PROTOCOL_KERNEL],
+        KernelSource::Static => STATIC.to_vec(),
+        KernelSource::Other => DAEMONS.filter(|protocol| *protocol != PROTOCOL).collect(),
+    });
+    sources.collect()
+}
+
+impl Feed {
+    /// In the calling thread's network namespace.
+    pub(super) fn start(settings: Settings, handle: Handle) -> Result<Self, Error> {
+        let kernel = Kernel::start(settings, move |event| {
+            // The daemon may be stopping.
+            let _ = handle.tell(move |core| core.kernel_event(event));
+        });
+        Ok(Self {
+            kernel: kernel.map_err(Error::io("talk with the kernel over netlink"))?,
+            installs: HashMap::new(),
+            blackholes: HashSet::new(),
+            tracked: HashSet::new(),
+            imported: BTreeMap::new(),
+            originated: BTreeMap::new(),
+            links: HashMap::new(),
+            swept: false,
+        })
+    }
+
+    pub(super) fn status(&self) -> crate::kernel::Status {
+        self.kernel.status()
+    }
+
+    pub(super) fn stop(self, leave: Leave) {
+        self.kernel.stop(leave);
+    }
+}
+
+impl Core {
+    /// Starts, changes or ends what is done with the kernel, as the configuration says.
+    pub(super) fn configure_kernel(&mut self) {
+        let config = self.speaker.config();
+        let Some(settings) = settings(config) else {
+            if let Some(feed) = self.feed.take() {
+                feed.stop(Leave::Remove);
+            }
+            return;
+        };
+        match &self.feed {
+            Some(feed) => feed.kernel.configure(settings),
+            None => match Feed::start(settings, self.handle.clone()) {
+                Ok(feed) => self.feed = Some(feed),
+                Err(error) => {
+                    tracing::error!(%error, "kernel routes are neither written nor read");
+                    return;
+                }
+            },
+        }
+        self.map_tables();
+        self.reimport();
+    }
+
+    fn map_tables(&mut self) {
+        let Some(feed) = &mut self.feed else {
+            return;
+        };
+        let mut installs = HashMap::new();
+        for table in self
+            .speaker
+            .config()
+            .kernel
+            .iter()
+            .filter(|table| table.install)
+        {
+            for nlri in [any_v4(), any_v6()] {
+                if let Some(id) = self.speaker.table(table.vrf.as_deref(), &nlri) {
+                    installs.insert(id, table.table);
+                }
+            }
+        }
+        for (id, table) in &feed.installs {
+            if installs.get(id) != Some(table) {
+                feed.kernel.drop_table(*table);
+            }
+        }
+        for id in installs.keys() {
+            if feed.installs.get(id) != installs.get(id) {
+                self.speaker.rib_mut().subscribe(*id);
+            }
+        }
+        feed.installs = installs;
+        let tables = self.speaker.config().kernel.iter();
+        feed.blackholes = tables
+            .filter(|table| table.blackhole)
+            .map(|table| table.table)
+            .collect();
+    }
+
+    /// Hands the changes of the tables to the kernel's thread.
+    pub(super) fn feed_kernel(&mut self) {
+        // After a restart nothing is chosen yet, and the kernel's routes are those of before (RFC 4724 section 4.1).
+        if self.feed.is_none() || self.speaker.is_deferring() {
+            return;
+        }
+        self.track_next_hops();
+        let Some(feed) = &mut self.feed else {
+            return;
+        };
+        loop {
+            let changes = self.speaker.rib_mut().table_changes(CHUNK);
+            if changes.is_empty() {
+                break;
+            }
+            let blackholes = &feed.blackholes;
+            let wanted = changes.into_iter().filter_map(|change| {
+                let table = *feed.installs.get(&change.table)?;
+                let prefix = change.nlri.prefix()?;
+                let blackhole = blackholes.contains(&table);
+                Some((table, prefix, want(&feed.links, table, blackhole, &change)))
+            });
+            let wanted: Vec<_> = wanted.collect();
+            feed.kernel.want(wanted);
+        }
+        if !feed.swept && self.clock.now().0 >= super::SWEEP_AFTER {
+            feed.swept = true;
+            feed.kernel.sweep();
+        }
+    }
+
+    /// When routes of an earlier run are removed that nobody has announced again.
+    pub(super) fn sweep_at(&self) -> Option<bgp::Time> {
+        let feed = self.feed.as_ref()?;
+        let due = !feed.swept && !self.speaker.is_deferring();
+        due.then_some(bgp::Time(super::SWEEP_AFTER))
+    }
+
+    /// Next hops that routes have come with since the last time are looked up.
+    fn track_next_hops(&mut self) {
+        let Some(feed) = &mut self.feed else {
+            return;
+        };
+        let new = self.speaker.rib_mut().take_new_next_hops();
+        let before = feed.tracked.len();
+        feed.tracked
+            .extend(new.into_iter().filter(|address| is_resolvable(*address)));
+        if feed.tracked.len() != before {
+            let table = feed.installs.get(&TableId::Global(Family::Ipv4Unicast));
+            let table = table.copied().unwrap_or(TABLE_MAIN);
+            let next_hop = |address: &IpAddr| NextHop {
+                table,
+                address: *address,
+                interface: None,
+            };
+            feed.kernel
+                .track(feed.tracked.iter().map(next_hop).collect());
+        }
+    }
+
+    /// A session is up: next hops of its neighbour that are on the link are found there.
+    pub(super) fn learn_link(&mut self, peer: PeerId, session: &SessionReport) {
+        let Some(feed) = &mut self.feed else {
+            return;
+        };
+        let at = &session.connection;
+        let link = link_of(at.local.ip(), at.remote.ip(), at.interface.as_deref());
+        let on_link = |link: Link| link.interface.filter(|_| link.link_local.is_some());
+        match link
+            .ok()
+            .and_then(on_link)
+            .as_deref()
+            .and_then(interface_index)
+        {
+            Some(index) => feed.links.insert(peer, index),
+            None => feed.links.remove(&peer),
+        };
+    }
+
+    // ---- what the kernel tells ----
+
+    pub(super) fn kernel_event(&mut self, event: KernelEvent) {
+        match event {
+            KernelEvent::NextHops(news) => {
+                for (next_hop, metric) in news {
+                    let reach = metric.map_or(Reach::Unreachable, Reach::Metric);
+                    let change = RibChange::NextHop(next_hop.address, reach);
+                    self.speaker.rib_mut().configure(change);
+                }
+            }
+            KernelEvent::Imported(news) => {
+                for (table, prefix, imported) in news {
+                    self.import(table, prefix, imported);
+                }
+            }
+            KernelEvent::Links(changes) => {
+                for (interface, up) in changes {
+                    tracing::info!(interface, up, "a link changed");
+                    self.observers.tell(serde_json::json!({
+                        "at": self.clock.timestamp(self.clock.now()).to_string(),
+                        "kind": "link", "neighbor": null,
+                        "text": format!("{interface} is {}", if up { "up" } else { "down" }),
+                    }));
+                }
+            }
+        }
+    }
+
+    fn import(&mut self, table: u32, prefix: IpNet, imported: Option<Imported>) {
+        if let Some(feed) = &mut self.feed {
+            match imported {
+                Some(imported) => feed.imported.insert((table, prefix), imported),
+                None => feed.imported.remove(&(table, prefix)),
+            };
+        }
+        self.originate_imported(table, prefix, imported);
+    }
+
+    /// Judges everything the kernel has again, because the configuration changed.
+    fn reimport(&mut self) {
+        let imported = self
+            .feed
+            .as_ref()
+            .map(|feed| feed.imported.clone())
+            .unwrap_or_default();
+        for ((table, prefix), imported) in imported {
+            self.originate_imported(table, prefix, Some(imported));
+        }
+    }
+
+    fn originate_imported(&mut self, table: u32, prefix: IpNet, imported: Option<Imported>) {
+        let nlri = nlri_of(prefix);
+        let wanted = imported.and_then(|imported| self.judged(table, &nlri, imported));
+        let Some(feed) = &mut self.feed else {
+            return;
+        };
+        let before = match &wanted {
+            Some((id, _)) => feed.originated.insert((table, prefix), *id),
+            None => feed.originated.remove(&(table, prefix)),
+        };
+        let rib = self.speaker.rib_mut();
+        if let Some(before) =
+            before.filter(|before| wanted.as_ref().map(|(id, _)| id) != Some(before))
+        {
+            rib.withdraw_local(before, &nlri);
+        }
+        if let Some((id, attributes)) = wanted {
+            rib.originate(id, Route::bare(nlri), attributes);
+        }
+    }
+
+    /// The table and attributes a kernel route is originated with; `None` if policy or configuration do not want it.
+    fn judged(
+        &self,
+        number: u32,
+        nlri: &Nlri,
+        imported: Imported,
+    ) -> Option<(TableId, Attributes)> {
+        let config = self.speaker.config();
+        let wants = |table: &&KernelTable| {
+            table.table == number && protocols(table).contains(&imported.protocol)
+        };
+        let table = config.kernel.iter().find(wants)?;
+        let id = self.speaker.table(table.vrf.as_deref(), nlri)?;
+        let attributes = Attributes {
+            med: (imported.metric != 0).then_some(imported.metric),
+            ..Attributes::new(OriginCode::Incomplete, None)
+        };
+        let Some(policy) = &table.import else {
+            return Some((id, attributes));
+        };
+        let asn = config.global.asn;
+        let subject = Subject {
+            nlri,
+            attributes: &attributes,
+            source: Source {
+                address: None,
+                asn,
+                local: true,
+            },
+            own_as: asn,
+        };
+        let outcome = config.policies.evaluate(policy, &subject);
+        let accepted = outcome.verdict == Verdict::Accept;
+        let judged = match outcome.attributes {
+            Cow::Borrowed(attributes) => attributes.clone(),
+            Cow::Owned(attributes) => attributes,
+        };
+        accepted.then_some((id, judged))
+    }
+}
+
+fn any_v4() -> Nlri {
+    Nlri::Ipv4(ipnet::Ipv4Net::default())
+}
+
+fn any_v6() -> Nlri {
+    Nlri::Ipv6(ipnet::Ipv6Net::default())
+}
+
+fn nlri_of(prefix: IpNet) -> Nlri {
+    match prefix {
+        IpNet::V4(net) => Nlri::Ipv4(net),
+        IpNet::V6(net) => Nlri::Ipv6(net),
+    }
+}
+
+/// A link-local next hop means something only on its link.
+fn is_resolvable(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => !address.is_unspecified(),
+        IpAddr::V6(address) => !address.is_unspecified() && !address.is_unicast_link_local(),
+    }
+}
+
+/// What the kernel should do for a prefix; `None`: nothing of ours. Routes that start here are the kernel's already, and
+/// those with a label or VNI need an encapsulation that is not the routing table's.
+fn want(
+    links: &HashMap<PeerId, u32>,
+    table: u32,
+    blackhole: bool,
+    change: &TableChange,
+) -> Option<Want> {
+    let mut next_hops = Vec::new();
+    for path in &change.paths {
+        let Origin::Peer(peer) = path.origin else {
+            return None;
+        };
+        if path.payload != Payload::None {
+            return None;
+        }
+        if blackhole && path.attributes.has_community(Community::BLACKHOLE) {
+            return Some(Want::Blackhole);
+        }
+        next_hops.push((next_hop(links.get(&peer).copied(), table, path)?, 1));
+    }
+    next_hops.sort_unstable();
+    next_hops.dedup();
+    (!next_hops.is_empty()).then_some(Want::Forward(next_hops))
+}
+
+/// The link-local next hop where the session is on a link and has one (RFC 2545 section 3, RFC 8950), else the global one.
+fn next_hop(link: Option<u32>, table: u32, path: &BestPath) -> Option<NextHop> {
+    let hop = path.attributes.next_hop?;
+    let is_link_local = |address: &IpAddr| match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    let global = hop.address();
+    let link_local = hop.link_local().map(IpAddr::V6);
+    let (address, interface) = match link_local.or(Some(global).filter(is_link_local)) {
+        Some(address) if link.is_some() => (address, link),
+        _ if is_link_local(&global) => return None,
+        _ => (global, None),
+    };
+    Some(NextHop {
+        table,
+        address,
+        interface,
+    })
+}

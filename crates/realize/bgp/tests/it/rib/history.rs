@@ -1,0 +1,583 @@
+//! Random histories: after quiet, every table is the model's and every peer knows what the model says.
+
+use super::lab::{
+    Known, OWN_AS, OWN_ID, Receiver, announce, attributes, codec, info, named, route, settle,
+    with_communities, with_targets, withdraw,
+};
+use super::model::{Announced, Model, ModelPeer, Stale};
+use bgp::attribute::{Community, Origin};
+use bgp::message::{CodecContext, RefreshKind};
+use bgp::policy::Policies;
+use bgp::rib::{
+    Origin as From, PathState, PeerInfo, PeerKind, Reach, Rib, RibChange, RibConfig, Select,
+    TableId,
+};
+use bgp::{Family, FamilySet, PeerId};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+const FAMILIES: [Family; 3] = [Family::Ipv4Unicast, Family::Vpnv4, Family::RouteTarget];
+const PEERS: u8 = 7;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Up(u8),
+    Down {
+        peer: u8,
+        keep: bool,
+    },
+    Announce {
+        peer: u8,
+        family: u8,
+        route: u8,
+        shape: Shape,
+    },
+    Withdraw {
+        peer: u8,
+        family: u8,
+        route: u8,
+    },
+    EndOfRib {
+        peer: u8,
+    },
+    LongLived {
+        peer: u8,
+    },
+    Refresh {
+        peer: u8,
+        family: u8,
+        enhanced: bool,
+    },
+    Policies {
+        variant: u8,
+    },
+    Peer {
+        peer: u8,
+        import: u8,
+        export: u8,
+    },
+    NextHop {
+        peer: u8,
+        reachable: bool,
+    },
+    Flush,
+    Send {
+        peer: u8,
+    },
+    Quiet,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    length: u8,
+    med: Option<u8>,
+    origin: bool,
+    community: u8,
+    targets: u8,
+    local_pref: bool,
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    (
+        0u8..3,
+        prop::option::of(0u8..3),
+        any::<bool>(),
+        0u8..6,
+        0u8..8,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(length, med, origin, community, targets, local_pref)| Shape {
+                length,
+                med,
+                origin,
+                community,
+                targets,
+                local_pref,
+            },
+        )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let peer = || 0..PEERS;
+    prop_oneof![
+        2 => peer().prop_map(Step::Up),
+        2 => (peer(), any::<bool>()).prop_map(|(peer, keep)| Step::Down { peer, keep }),
+        24 => (peer(), 0u8..3, 0u8..5, shape()).prop_map(|(peer, family, route, shape)| Step::Announce { peer, family, route, shape }),
+        8 => (peer(), 0u8..3, 0u8..5).prop_map(|(peer, family, route)| Step::Withdraw { peer, family, route }),
+        3 => peer().prop_map(|peer| Step::EndOfRib { peer }),
+        1 => peer().prop_map(|peer| Step::LongLived { peer }),
+        1 => (peer(), 0u8..3, any::<bool>()).prop_map(|(peer, family, enhanced)| Step::Refresh { peer, family, enhanced }),
+        2 => (0u8..3).prop_map(|variant| Step::Policies { variant }),
+        2 => (peer(), 0u8..3, 0u8..4).prop_map(|(peer, import, export)| Step::Peer { peer, import, export }),
+        1 => (peer(), any::<bool>()).prop_map(|(peer, reachable)| Step::NextHop { peer, reachable }),
+        5 => Just(Step::Flush),
+        6 => peer().prop_map(|peer| Step::Send { peer }),
+        2 => Just(Step::Quiet),
+    ]
+}
+
+fn policies(variant: u8) -> Policies {
+    let text = match variant {
+        0 => {
+            r#"
+            [few]
+            default = "accept"
+            rules = [{ match = [{ prefix = ["10.1.0.0/16", "10.2.0.0/16"] }], then = "reject" }]
+            [tag]
+            default = "accept"
+            rules = [{ match = [{ community = ["65000:1"] }], set = [{ add-communities = ["65000:77"] }, { med = 9 }], then = "accept" }]
+        "#
+        }
+        1 => {
+            r#"
+            [few]
+            default = "accept"
+            rules = [{ match = [{ prefix = ["10.2.0.0/16"] }], set = [{ local-pref = 300 }], then = "accept" }]
+            [tag]
+            default = "accept"
+            rules = [{ match = [{ community = ["65000:1"] }], then = "reject" }]
+        "#
+        }
+        _ => {
+            r#"
+            [few]
+            default = "accept"
+            [tag]
+            default = "accept"
+            rules = [{ set = [{ prepend = { count = 2 } }], then = "next" }]
+        "#
+        }
+    };
+    let policies: Policies = toml::from_str(text).expect("policies can be read");
+    assert_eq!(policies.validate(), []);
+    policies
+}
+
+fn peer_info(number: u8) -> PeerInfo {
+    let plain: FamilySet = [Family::Ipv4Unicast, Family::Vpnv4].into_iter().collect();
+    let all: FamilySet = FAMILIES.into_iter().collect();
+    let number32 = u32::from(number) + 1;
+    match number {
+        0 | 1 => info(number32, PeerKind::External, plain),
+        2 => info(number32, PeerKind::Internal, plain),
+        3 => PeerInfo {
+            llgr: plain,
+            ..info(number32, PeerKind::Client, plain)
+        },
+        4 => PeerInfo {
+            add_path_send: [Family::Ipv4Unicast].into_iter().collect(),
+            ..info(number32, PeerKind::Client, plain)
+        },
+        _ => info(number32, PeerKind::Client, all),
+    }
+}
+
+struct World {
+    rib: Rib,
+    model: Model,
+    receivers: BTreeMap<PeerId, (Receiver, CodecContext)>,
+    told: BTreeMap<bgp::nlri::Nlri, From>,
+}
+
+fn id(peer: u8) -> PeerId {
+    PeerId(u32::from(peer))
+}
+
+impl World {
+    fn new(shards: usize, backlog: usize) -> Self {
+        let mut config = RibConfig::new(OWN_AS, OWN_ID);
+        config.policies = policies(0);
+        config.shards = shards;
+        config.backlog = backlog;
+        let mut rib = Rib::new(config);
+        rib.subscribe(TableId::Global(Family::Ipv4Unicast));
+        let peers = (0..PEERS).map(|peer| {
+            let peer_state = ModelPeer {
+                info: peer_info(peer),
+                up: false,
+                complete: false,
+                announced: BTreeMap::new(),
+            };
+            (id(peer), peer_state)
+        });
+        let model = Model {
+            peers: peers.collect(),
+            policies: policies(0),
+            unreachable: BTreeSet::new(),
+        };
+        let mut world = Self {
+            rib,
+            model,
+            receivers: BTreeMap::new(),
+            told: BTreeMap::new(),
+        };
+        (0..PEERS).for_each(|peer| world.up(peer));
+        world
+    }
+
+    fn up(&mut self, peer: u8) {
+        let state = self
+            .model
+            .peers
+            .get_mut(&id(peer))
+            .expect("a peer of the lab");
+        if state.up {
+            return;
+        }
+        state.up = true;
+        state.complete = false;
+        let mut sees = codec(state.info.families);
+        sees.add_path_rx = state.info.add_path_send;
+        self.rib.peer_up(id(peer), state.info.clone());
+        self.receivers.insert(id(peer), (Receiver::default(), sees));
+    }
+
+    fn down(&mut self, peer: u8, keep: bool) {
+        let state = self
+            .model
+            .peers
+            .get_mut(&id(peer))
+            .expect("a peer of the lab");
+        if !state.up {
+            return;
+        }
+        state.up = false;
+        state.complete = false;
+        let kept = if keep {
+            state.info.families
+        } else {
+            FamilySet::EMPTY
+        };
+        state.announced.retain(|_, path| {
+            let was = path.stale;
+            if was == Stale::No {
+                path.stale = Stale::Restarting;
+            }
+            keep && was != Stale::Restarting
+        });
+        self.rib.peer_down(id(peer), kept);
+        self.receivers.remove(&id(peer));
+    }
+
+    fn announce(&mut self, peer: u8, family: u8, number: u8, shape: Shape) {
+        let family = FAMILIES[usize::from(family)];
+        let state = self
+            .model
+            .peers
+            .get_mut(&id(peer))
+            .expect("a peer of the lab");
+        if !state.up || !state.info.families.contains(family) {
+            return;
+        }
+        let mut path: Vec<u32> = (0..u32::from(shape.length)).map(|hop| 3000 + hop).collect();
+        if !state.info.external() && shape.origin {
+            path.insert(0, 65101);
+        }
+        let mut set = attributes(&state.info, &path);
+        set.med = shape.med.map(u32::from);
+        if shape.origin {
+            set.origin = Origin::Egp;
+        }
+        if shape.local_pref && !state.info.external() {
+            set.local_pref = Some(200);
+        }
+        let communities: &[Community] = match shape.community {
+            0 => &[Community::NO_EXPORT],
+            1 => &[Community::NO_ADVERTISE],
+            2 => &[Community::new(65000, 1)],
+            3 => &[Community::NO_LLGR],
+            _ => &[],
+        };
+        let mut set = with_communities(set, communities);
+        if family == Family::Vpnv4 {
+            let targets: Vec<u8> = (0..3).filter(|bit| shape.targets >> bit & 1 == 1).collect();
+            set = with_targets(set, &targets);
+        }
+        let route = route(family, number);
+        announce(&mut self.rib, id(peer), &state.info, &route, &set);
+        let path = Announced {
+            attributes: set,
+            payload: route.payload,
+            stale: Stale::No,
+        };
+        state.announced.insert(route.nlri, path);
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Up(peer) => self.up(peer),
+            Step::Down { peer, keep } => self.down(peer, keep),
+            Step::Announce {
+                peer,
+                family,
+                route,
+                shape,
+            } => {
+                self.announce(peer, family, route, shape);
+            }
+            Step::Withdraw {
+                peer,
+                family,
+                route: number,
+            } => {
+                let family = FAMILIES[usize::from(family)];
+                let state = self
+                    .model
+                    .peers
+                    .get_mut(&id(peer))
+                    .expect("a peer of the lab");
+                if state.up && state.info.families.contains(family) {
+                    let route = route(family, number);
+                    withdraw(&mut self.rib, id(peer), &state.info, &route);
+                    state.announced.remove(&route.nlri);
+                }
+            }
+            Step::EndOfRib { peer } => {
+                let state = self
+                    .model
+                    .peers
+                    .get_mut(&id(peer))
+                    .expect("a peer of the lab");
+                if state.up {
+                    state.announced.retain(|_, path| path.stale == Stale::No);
+                    state.complete = true;
+                    for family in state.info.families.iter() {
+                        self.rib.end_of_rib(id(peer), family);
+                    }
+                }
+            }
+            Step::LongLived { peer } => self.long_lived(peer),
+            Step::Refresh {
+                peer,
+                family,
+                enhanced,
+            } => {
+                let family = FAMILIES[usize::from(family)];
+                self.rib
+                    .refresh(id(peer), family, RefreshKind::Request, enhanced);
+            }
+            Step::Policies { variant } => {
+                self.model.policies = policies(variant);
+                self.rib.configure(RibChange::Policies(policies(variant)));
+            }
+            Step::Peer {
+                peer,
+                import,
+                export,
+            } => self.change_peer(peer, import, export),
+            Step::NextHop { peer, reachable } => {
+                let hop = self.model.peers[&id(peer)].info.address;
+                let reach = if reachable {
+                    Reach::Metric(0)
+                } else {
+                    Reach::Unreachable
+                };
+                self.rib.configure(RibChange::NextHop(hop, reach));
+                if reachable {
+                    self.model.unreachable.remove(&hop);
+                } else {
+                    self.model.unreachable.insert(hop);
+                }
+            }
+            Step::Flush => {
+                self.rib.flush();
+            }
+            Step::Send { peer } => {
+                if let Some((receiver, codec)) = self.receivers.get_mut(&id(peer))
+                    && let Some(block) = self.rib.transmit(id(peer))
+                {
+                    receiver.take(&block, codec);
+                }
+            }
+            Step::Quiet => self.check(),
+        }
+    }
+
+    fn long_lived(&mut self, peer: u8) {
+        let state = self
+            .model
+            .peers
+            .get_mut(&id(peer))
+            .expect("a peer of the lab");
+        state.announced.retain(|_, path| {
+            let stale = path.stale == Stale::Restarting;
+            if stale {
+                path.stale = Stale::LongLived;
+            }
+            !(stale && path.attributes.has_community(Community::NO_LLGR))
+        });
+        for family in state.info.families.iter() {
+            self.rib.start_llgr(id(peer), family);
+        }
+    }
+
+    fn change_peer(&mut self, peer: u8, import: u8, export: u8) {
+        let state = self
+            .model
+            .peers
+            .get_mut(&id(peer))
+            .expect("a peer of the lab");
+        let name = |number| match number {
+            1 => named("few"),
+            2 => named("tag"),
+            3 => named("not there"),
+            _ => None,
+        };
+        state.info.import = name(import);
+        state.info.export = name(export);
+        let info = Box::new(state.info.clone());
+        self.rib.configure(RibChange::Peer(id(peer), info));
+    }
+
+    fn check(&mut self) {
+        settle(&mut self.rib, &mut self.receivers);
+        for (peer, (receiver, _)) in &self.receivers {
+            let expected = self.model.known_by(*peer);
+            let info = &self.model.peers[peer].info;
+            if info.add_path_send.is_empty() {
+                assert_eq!(receiver.known, expected, "what {peer:?} knows");
+            } else {
+                assert_eq!(
+                    paths(&receiver.known),
+                    paths(&expected),
+                    "what {peer:?} knows"
+                );
+            }
+            assert!(!self.rib.unsent(*peer));
+            self.check_counts(*peer, receiver);
+        }
+        self.check_tables();
+        self.check_observer();
+    }
+
+    fn check_counts(&self, peer: PeerId, receiver: &Receiver) {
+        for family in FAMILIES {
+            let announced = &self.model.peers[&peer].announced;
+            let received = announced
+                .keys()
+                .filter(|nlri| nlri.family() == family)
+                .count();
+            let counts = self.rib.counts(peer, family);
+            assert_eq!(
+                counts.received as usize, received,
+                "received of {peer:?} {family}"
+            );
+            if self.model.peers[&peer].info.add_path_send.is_empty() {
+                let known = receiver
+                    .known
+                    .keys()
+                    .filter(|(nlri, _)| nlri.family() == family);
+                assert_eq!(
+                    counts.advertised as usize,
+                    known.count(),
+                    "sent to {peer:?} {family}"
+                );
+            }
+            let shown = self
+                .rib
+                .advertised(peer, family, Select::All, None, 1000, |_| true);
+            let known = receiver
+                .known
+                .keys()
+                .filter(|(nlri, _)| nlri.family() == family);
+            assert_eq!(
+                shown.items.len(),
+                known.count(),
+                "Adj-RIB-Out of {peer:?} {family}"
+            );
+            for sent in shown.items {
+                let known = &receiver.known[&(sent.nlri, sent.path_id)];
+                assert_eq!(*sent.attributes, known.0);
+                assert_eq!(sent.payload, known.1);
+            }
+        }
+    }
+
+    fn check_tables(&self) {
+        let mut expected = BTreeMap::new();
+        for nlri in self.model.nlri() {
+            if let Some(best) = self.model.best(&nlri) {
+                expected.insert(nlri, (From::Peer(best.peer), best.attributes));
+            }
+        }
+        let mut found = BTreeMap::new();
+        for family in FAMILIES {
+            let mut from = None;
+            loop {
+                let table = TableId::Global(family);
+                let page = self
+                    .rib
+                    .routes(table, Select::All, from.as_ref(), 3, |_| true)
+                    .expect("a table");
+                for paths in &page.items {
+                    let best = paths.iter().find(|path| path.state == PathState::Best);
+                    if let Some(best) = best {
+                        let used = best.used.as_ref().expect("the best path is usable");
+                        found.insert(best.nlri, (best.origin, (**used).clone()));
+                    }
+                }
+                from = page.next;
+                if from.is_none() {
+                    break;
+                }
+            }
+        }
+        assert_eq!(found, expected, "best paths");
+    }
+
+    fn check_observer(&mut self) {
+        for change in self.rib.table_changes(1000) {
+            match change.paths.first() {
+                Some(best) => self.told.insert(change.nlri, best.origin),
+                None => self.told.remove(&change.nlri),
+            };
+        }
+        let ipv4 = |nlri: &bgp::nlri::Nlri| nlri.family() == Family::Ipv4Unicast;
+        let expected: BTreeMap<_, _> = self
+            .model
+            .nlri()
+            .into_iter()
+            .filter(ipv4)
+            .filter_map(|nlri| Some((nlri, From::Peer(self.model.best(&nlri)?.peer))))
+            .collect();
+        assert_eq!(self.told, expected, "what the observer knows");
+    }
+
+    /// With nobody and nothing left, nothing is kept.
+    fn end(mut self) {
+        (0..PEERS).for_each(|peer| self.down(peer, false));
+        (0..PEERS).for_each(|peer| self.rib.peer_removed(id(peer)));
+        self.rib.table_changes(1000);
+        self.rib.flush();
+        assert_eq!(self.rib.attribute_sets(), 0, "attribute sets are let go of");
+    }
+}
+
+/// Paths by route, whatever their ids.
+fn paths(known: &Known) -> BTreeMap<bgp::nlri::Nlri, Vec<String>> {
+    let mut paths: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for ((nlri, _), value) in known {
+        paths.entry(*nlri).or_default().push(format!("{value:?}"));
+    }
+    paths.values_mut().for_each(|list| list.sort());
+    paths
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn after_quiet_everyone_knows_what_the_model_says(
+        steps in prop::collection::vec(step(), 1..120),
+        shards in prop_oneof![Just(1_usize), Just(3)],
+        backlog in prop_oneof![Just(0_usize), Just(200), Just(1 << 20)],
+    ) {
+        let mut world = World::new(shards, backlog);
+        for step in &steps {
+            world.step(step);
+        }
+        world.check();
+        world.end();
+    }
+}
