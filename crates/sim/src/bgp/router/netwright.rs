@@ -22,13 +22,16 @@ fn neighbor(out: &mut String, config: &RouterConfig, neighbor: &Neighbor) -> std
     if neighbor.bfd {
         writeln!(out, "bfd = {{ interval = 100 }}")?;
     }
+    if neighbor.reflector_client {
+        writeln!(out, "rr-client = true")?;
+    }
+    if neighbor.add_path {
+        writeln!(out, "add-path-limit = \"all\"")?;
+    }
     for family in &neighbor.families {
         writeln!(out, "[neighbors.families.{family}]")?;
-        if neighbor.reflector_client {
-            writeln!(out, "rr-client = true")?;
-        }
         if neighbor.add_path {
-            writeln!(out, "add-path = {{ send = \"all\", receive = true }}")?;
+            writeln!(out, "add-path = \"both\"")?;
         }
         if let Some(most) = neighbor.max_prefixes {
             writeln!(out, "max-prefix = {{ limit = {most} }}")?;

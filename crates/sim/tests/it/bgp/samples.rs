@@ -1,7 +1,8 @@
 //! One route of every kind, written by hand, and what a router must show of it.
 
-use super::world::Family;
+use super::world::{ASN, Family};
 use sim::bgp::messages::{self, TRANSITIVE, WELL_KNOWN, attribute, mp_reach, mp_unreach};
+use sim::bgp::{Kind, Source};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A route as octets of NLRI, with what its name must contain wherever it is shown.
@@ -192,4 +193,15 @@ pub(super) fn communities() -> Vec<u8> {
 /// The sample of IPv4 unicast, as everybody writes it.
 pub(super) const fn far_prefix() -> &'static str {
     "10.1.2.0/24"
+}
+
+/// Numbered IPv4 routes of an internal neighbour.
+pub(super) const fn numbered(next_hop: Ipv4Addr) -> Source {
+    Source {
+        kind: Kind::Ipv4,
+        asn: ASN,
+        external: false,
+        next_hop,
+        targets: 0,
+    }
 }

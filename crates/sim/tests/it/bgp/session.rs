@@ -185,13 +185,7 @@ fn too_many_prefixes_end_the_session() {
     };
     let router = world.router(0, ours(), ASN, vec![neighbor], |_| {});
     let session = world.script(0, ASN, V4);
-    let source = sim::bgp::Source {
-        kind: sim::bgp::Kind::Ipv4,
-        asn: ASN,
-        external: false,
-        next_hop: script,
-        targets: 0,
-    };
+    let source = super::samples::numbered(script);
     world.send(session, source.announce(0..5, 0));
     world.until("five routes", || {
         router
