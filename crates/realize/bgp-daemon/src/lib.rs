@@ -12,6 +12,7 @@
 //! queue is unbounded.
 
 mod api;
+mod bmp;
 mod clock;
 mod daemon;
 mod engine;

@@ -1,7 +1,7 @@
 //! The daemon's numbers in the text format of OpenMetrics 1.0. A snapshot is taken in the engine, and written as text
 //! outside of it.
 
-use crate::engine::{Core, Counters};
+use crate::engine::{Core, Counters, Traffic};
 use crate::observe::EventCounts;
 use bgp::session::State;
 use bgp::speaker::PeerReport;
@@ -16,11 +16,15 @@ use std::fmt;
 /// Everything at one moment.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    peers: Vec<(PeerReport, Option<(usize, u64, u64)>)>,
+    peers: Vec<(PeerReport, Option<Traffic>)>,
     events: EventCounts,
     sockets: Counters,
     half_open: usize,
     deferring: bool,
+    tables: Vec<(String, u64, u64)>,
+    attribute_sets: usize,
+    kernel: Option<crate::kernel::Status>,
+    mrt_dropped: u64,
 }
 
 impl Snapshot {
@@ -32,12 +36,22 @@ impl Snapshot {
                 .and_then(|session| core.io.traffic(session.conn));
             (peer, traffic)
         });
+        let rib = core.speaker.rib();
+        let tables = rib.tables().into_iter().filter_map(|table| {
+            let counts = rib.table_counts(table)?;
+            let name = crate::api::table_name(core, table);
+            Some((name, counts.prefixes as u64, counts.paths as u64))
+        });
         Self {
             peers: peers.collect(),
             events: core.observers.counts.clone(),
             sockets: core.io.counters.clone(),
             half_open: core.io.half_open(),
             deferring: core.speaker.is_deferring(),
+            tables: tables.collect(),
+            attribute_sets: rib.attribute_sets(),
+            kernel: core.kernel_status(),
+            mrt_dropped: core.mrt_dropped(),
         }
     }
 
@@ -57,7 +71,9 @@ impl Collector for Snapshot {
         self.prefixes(&mut encoder)?;
         self.messages(&mut encoder)?;
         self.events(&mut encoder)?;
-        self.sockets(&mut encoder)
+        self.sockets(&mut encoder)?;
+        self.tables(&mut encoder)?;
+        self.kernel(&mut encoder)
     }
 }
 
@@ -152,7 +168,7 @@ impl Snapshot {
             .iter()
             .zip(&neighbors)
             .filter_map(|((_, traffic), name)| {
-                let (waiting, _, _) = (*traffic)?;
+                let waiting = traffic.as_ref()?.waiting;
                 Some((vec![("neighbor", name.as_str())], waiting as u64))
             });
         let help = "Octets encoded for a neighbour that its socket has not taken.";
@@ -272,27 +288,26 @@ impl Snapshot {
 
     fn sockets(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
         let (counter, gauge) = (MetricType::Counter, MetricType::Gauge);
-        let open: (u64, u64) = self.peers.iter().filter_map(|(_, traffic)| *traffic).fold(
-            (0, 0),
-            |(inward, outward), (_, octets_in, octets_out)| {
-                (inward + octets_in, outward + octets_out)
-            },
-        );
-        let octets_in = self.sockets.octets_in + open.0;
-        let octets_out = self.sockets.octets_out + open.1;
+        let open = || {
+            self.peers
+                .iter()
+                .filter_map(|(_, traffic)| traffic.as_ref())
+        };
+        let octets_in: u64 = open().map(|traffic| traffic.octets_in).sum();
+        let octets_out: u64 = open().map(|traffic| traffic.octets_out).sum();
         single(
             encoder,
             "received_octets",
             "Octets read from neighbours.",
             counter,
-            octets_in,
+            self.sockets.octets_in + octets_in,
         )?;
         single(
             encoder,
             "sent_octets",
             "Octets written to neighbours.",
             counter,
-            octets_out,
+            self.sockets.octets_out + octets_out,
         )?;
         let help = "Wake-ups of the sessions' thread.";
         single(encoder, "rounds", help, counter, self.sockets.rounds)?;
@@ -314,5 +329,61 @@ impl Snapshot {
         )?;
         let help = "1 while routes are held back after a restart (RFC 4724 section 4.1).";
         single(encoder, "deferring", help, gauge, u64::from(self.deferring))
+    }
+
+    fn tables(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
+        let gauge = MetricType::Gauge;
+        let counts = |which: fn(&(String, u64, u64)) -> u64| {
+            self.tables
+                .iter()
+                .map(move |table| (vec![("table", table.0.as_str())], which(table)))
+        };
+        let help = "Prefixes in a table.";
+        family(
+            encoder,
+            ("table_prefixes", help, gauge),
+            counts(|table| table.1),
+        )?;
+        let help = "Paths in a table, those that are not used included.";
+        family(
+            encoder,
+            ("table_paths", help, gauge),
+            counts(|table| table.2),
+        )?;
+        let help = "Different attribute sets of all routes.";
+        single(
+            encoder,
+            "attribute_sets",
+            help,
+            gauge,
+            self.attribute_sets as u64,
+        )?;
+        let help = "MRT records that the disk was too slow for.";
+        single(
+            encoder,
+            "mrt_dropped_records",
+            help,
+            MetricType::Counter,
+            self.mrt_dropped,
+        )
+    }
+
+    fn kernel(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
+        let Some(kernel) = &self.kernel else {
+            return Ok(());
+        };
+        let (counter, gauge) = (MetricType::Counter, MetricType::Gauge);
+        let help = "Routes of ours in the kernel.";
+        single(encoder, "kernel_routes", help, gauge, kernel.installed)?;
+        let help = "Routes that should be in the kernel, as far as they have a way.";
+        single(encoder, "kernel_routes_wanted", help, gauge, kernel.wanted)?;
+        let help = "Changes of routes and next-hop objects that the kernel took.";
+        single(encoder, "kernel_writes", help, counter, kernel.written)?;
+        let help = "Changes that the kernel refused.";
+        single(encoder, "kernel_refusals", help, counter, kernel.refused)?;
+        let help = "Routes of ours that others deleted and that were put back.";
+        single(encoder, "kernel_repairs", help, counter, kernel.repaired)?;
+        let help = "Complete comparisons with the kernel's tables.";
+        single(encoder, "kernel_comparisons", help, counter, kernel.resyncs)
     }
 }

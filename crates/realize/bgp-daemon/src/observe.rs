@@ -55,10 +55,6 @@ impl Observers {
         )
     }
 
-    pub(crate) fn recent(&self) -> impl Iterator<Item = &Told> {
-        self.recent.iter()
-    }
-
     /// Logs, counts and tells one event. `neighbor` is how operators know the peer.
     pub(crate) fn event(&mut self, clock: &Clock, event: &Event, neighbor: Option<&str>) {
         self.count(&event.kind);

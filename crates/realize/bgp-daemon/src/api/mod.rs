@@ -4,13 +4,17 @@
 mod events;
 mod mrt;
 mod neighbors;
+mod openapi;
 mod originate;
+mod policy;
 mod query;
 mod reload;
 mod rib;
 pub(crate) mod route;
 mod server;
 mod summary;
+
+pub(crate) use query::table_name;
 
 use crate::Error;
 use crate::daemon::Settings;
@@ -51,7 +55,7 @@ impl Serving {
     ) -> Result<Self, Error> {
         let (unix, socket) = server::bind_unix(&settings.socket)?;
         let context = Context {
-            engine,
+            engine: engine.clone(),
             config: settings.config.clone(),
         };
         let router = router(context.clone());
@@ -73,6 +77,8 @@ impl Serving {
             tasks.push(tokio::spawn(server::serve_tcp(listener, metrics, None)));
         }
         tasks.push(tokio::spawn(server::serve_unix(unix, router)));
+        tasks.push(tokio::spawn(crate::mrt::schedule(engine.clone())));
+        tasks.push(tokio::spawn(crate::bmp::follow(engine)));
         Ok(Self {
             tasks,
             _socket: socket,
@@ -110,12 +116,14 @@ fn router(context: Context) -> Router {
             "/routes",
             post(originate::announce).delete(originate::withdraw),
         )
+        .route("/policy/test", post(policy::test))
         .route("/mrt/dump", post(mrt::dump))
         .route("/mrt/load", post(mrt::load))
         .route("/config/diff", post(reload::diff))
         .route("/reload", post(reload::reload))
         .route("/events", get(events::stream))
-        .route("/metrics", get(summary::metrics));
+        .route("/metrics", get(summary::metrics))
+        .route("/openapi.json", get(openapi::document));
     Router::new()
         .nest("/bgp/v1", v1)
         .fallback(|| async {
@@ -162,7 +170,8 @@ impl IntoResponse for Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let status = match error {
-            Error::Config { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Config { .. } | Error::Mrt { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::NoMrtDirectory => StatusCode::BAD_REQUEST,
             Error::Stopped => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -187,19 +196,14 @@ pub(crate) fn body<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Re
 impl Core {
     /// How operators know a peer: its address, or its interface.
     pub(crate) fn name_of(&self, peer: PeerId) -> String {
-        let report = self.speaker.peer(peer);
-        report.map_or_else(
-            || format!("peer {}", peer.0),
-            |report| report.endpoint.to_string(),
-        )
+        let endpoint = self.speaker.endpoint(peer);
+        endpoint.map_or_else(|| format!("peer {}", peer.0), ToString::to_string)
     }
 
     pub(crate) fn peer_named(&self, name: &str) -> Result<PeerId, Refusal> {
-        let found = self
-            .speaker
-            .peers()
-            .find(|report| report.endpoint.to_string() == name);
-        found.map(|report| report.id).ok_or_else(|| {
+        let mut endpoints = self.speaker.endpoints();
+        let found = endpoints.find(|(_, endpoint)| endpoint.to_string() == name);
+        found.map(|(id, _)| id).ok_or_else(|| {
             Refusal::absent(format!(
                 "there is no neighbour {name}; `netwright bgp neighbors` lists them"
             ))

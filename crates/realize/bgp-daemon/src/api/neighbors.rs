@@ -65,7 +65,7 @@ fn brief(core: &Core, peer: &PeerReport) -> Map<String, Value> {
         "stale": sum(|family| family.counts.stale),
         "flaps": peer.flaps,
         "last_error": peer.last_down.as_ref().map(|(_, down)| down.to_string()),
-        "waiting_octets": session.and_then(|session| core.io.traffic(session.conn)).map(|traffic| traffic.0),
+        "waiting_octets": session.and_then(|session| core.io.traffic(session.conn)).map(|traffic| traffic.waiting),
     });
     match json {
         Value::Object(map) => map,
@@ -124,8 +124,11 @@ fn full(core: &Core, peer: &PeerReport) -> Value {
             "established_at",
             core.clock.timestamp(session.since).to_string().into(),
         );
-        if let Some((_, octets_in, octets_out)) = core.io.traffic(session.conn) {
-            put("octets", json!({"received": octets_in, "sent": octets_out}));
+        if let Some(traffic) = core.io.traffic(session.conn) {
+            put(
+                "octets",
+                json!({"received": traffic.octets_in, "sent": traffic.octets_out}),
+            );
         }
         let capabilities = session.negotiated.capabilities.iter();
         put(

@@ -73,7 +73,7 @@ pub(super) fn table(core: &Core, family: Family, vrf: Option<&str>) -> Result<Ta
 }
 
 /// How operators know a table.
-pub(super) fn table_name(core: &Core, table: TableId) -> String {
+pub(crate) fn table_name(core: &Core, table: TableId) -> String {
     let config = core.speaker.rib().config();
     match table {
         TableId::Global(family) => family.name().to_owned(),

@@ -110,7 +110,7 @@ pub(crate) async fn serve_tcp(listener: TcpListener, router: Router, token: Opti
         Some(token) => router.layer(middleware::from_fn(move |request, next| {
             authorize(token.clone(), request, next)
         })),
-        None => router,
+        None => router.layer(middleware::from_fn(refuse_browsers)),
     };
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -149,6 +149,38 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, rou
     }
 }
 
+/// Without a token the listener is for programs of this host. A web page that a browser of this host shows must not reach
+/// it: neither across origins, nor by a name of its own that leads here (DNS rebinding).
+async fn refuse_browsers(request: Request<Body>, next: Next) -> Response {
+    let headers = request.headers();
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    match headers.contains_key(header::ORIGIN) || !is_local(host) {
+        false => next.run(request).await,
+        true => super::Refusal::new(
+            StatusCode::FORBIDDEN,
+            "this listener has no token and answers programs of this host only, by its address or as localhost",
+        )
+        .into_response(),
+    }
+}
+
+/// `localhost` or a loopback address, with or without a port.
+fn is_local(host: &str) -> bool {
+    let port = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
+    let name = match host.rsplit_once(':') {
+        Some((name, after)) if port(after) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    let loopback = address
+        .parse()
+        .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    loopback || name.eq_ignore_ascii_case("localhost")
+}
+
 async fn authorize(token: Token, request: Request<Body>, next: Next) -> Response {
     let shown = request.headers().get(header::AUTHORIZATION);
     let shown = shown.and_then(|value| value.to_str().ok());
@@ -166,6 +198,29 @@ async fn authorize(token: Token, request: Request<Body>, next: Next) -> Response
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_this_hosts_own_names_are_local() {
+        for host in [
+            "localhost",
+            "LOCALHOST:9179",
+            "127.0.0.1",
+            "127.0.0.1:9179",
+            "[::1]:9179",
+            "[::1]",
+        ] {
+            assert!(is_local(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example:80",
+            "localhost.evil",
+            "192.0.2.1:9179",
+        ] {
+            assert!(!is_local(host), "{host}");
+        }
+    }
 
     #[test]
     fn a_token_is_its_whole_text() {

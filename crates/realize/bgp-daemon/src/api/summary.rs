@@ -1,5 +1,6 @@
 //! The speaker at a glance, and its numbers for Prometheus.
 
+use super::query::table_name;
 use super::{Answer, Context, Refusal};
 use crate::metrics;
 use axum::Json;
@@ -17,7 +18,21 @@ pub(super) async fn summary(State(context): State<Context>) -> Answer {
             total += 1;
             established += u32::from(peer.state == SessionState::Established);
         }
+        let rib = core.speaker.rib();
+        let tables = rib.tables().into_iter().filter_map(|table| {
+            let counts = rib.table_counts(table).filter(|counts| counts.paths > 0)?;
+            let name = table_name(core, table);
+            Some(json!({"table": name, "prefixes": counts.prefixes, "paths": counts.paths}))
+        });
+        let tables: Vec<_> = tables.collect();
+        let kernel = core.kernel_status().map(|status| {
+            json!({
+                "installed": status.installed, "wanted": status.wanted, "repaired": status.repaired,
+                "next_hop_objects": status.next_hop_objects, "error": status.error,
+            })
+        });
         json!({
+            "tables": tables, "kernel": kernel, "attribute_sets": rib.attribute_sets(),
             "asn": global.asn, "router_id": global.router_id, "cluster_id": global.cluster_id,
             "version": env!("CARGO_PKG_VERSION"),
             "started": core.clock.timestamp(bgp::Time(0)).to_string(),

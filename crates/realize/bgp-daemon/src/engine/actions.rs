@@ -34,7 +34,7 @@ impl Core {
         }
         self.observe();
         self.write();
-        self.feed_kernel();
+        self.feed();
     }
 
     fn carry_out(&mut self, action: Action) {
@@ -129,7 +129,8 @@ impl Core {
 
     fn discover(&mut self, interface: &str) -> io::Result<()> {
         let mut discovery = Discovery::open(interface)?;
-        let token = DISCOVERY + self.io.discoveries.len();
+        let last = self.io.discoveries.last_key_value();
+        let token = last.map_or(DISCOVERY, |(last, _)| last + 1);
         self.io
             .registry
             .register(&mut discovery.socket, Token(token), Interest::READABLE)?;

@@ -96,8 +96,14 @@ impl Feed {
         })
     }
 
-    pub(super) fn status(&self) -> crate::kernel::Status {
-        self.kernel.status()
+    fn install(&self, changes: &[TableChange]) {
+        let wanted = changes.iter().filter_map(|change| {
+            let table = *self.installs.get(&change.table)?;
+            let prefix = change.nlri.prefix()?;
+            let blackhole = self.blackholes.contains(&table);
+            Some((table, prefix, want(&self.links, table, blackhole, change)))
+        });
+        self.kernel.want(wanted.collect::<Vec<_>>());
     }
 
     pub(super) fn stop(self, leave: Leave) {
@@ -152,45 +158,51 @@ impl Core {
                 feed.kernel.drop_table(*table);
             }
         }
-        for id in installs.keys() {
-            if feed.installs.get(id) != installs.get(id) {
-                self.speaker.rib_mut().subscribe(*id);
-            }
-        }
+        let changed: Vec<TableId> = installs
+            .iter()
+            .filter(|(id, table)| feed.installs.get(id) != Some(table))
+            .map(|(id, _)| *id)
+            .collect();
         feed.installs = installs;
         let tables = self.speaker.config().kernel.iter();
         feed.blackholes = tables
             .filter(|table| table.blackhole)
             .map(|table| table.table)
             .collect();
+        for id in changed {
+            // All of it again, also if somebody else follows it already.
+            self.subscribed.remove(&id);
+            self.subscribe(id);
+        }
     }
 
-    /// Hands the changes of the tables to the kernel's thread.
-    pub(super) fn feed_kernel(&mut self) {
+    /// Hands the changes of the tables to who follows them.
+    pub(super) fn feed(&mut self) {
         // After a restart nothing is chosen yet, and the kernel's routes are those of before (RFC 4724 section 4.1).
-        if self.feed.is_none() || self.speaker.is_deferring() {
+        if self.subscribed.is_empty() || self.speaker.is_deferring() {
             return;
         }
         self.track_next_hops();
-        let Some(feed) = &mut self.feed else {
-            return;
-        };
         loop {
-            let changes = self.speaker.rib_mut().table_changes(CHUNK);
+            let changes = self.speaker.table_changes(CHUNK);
             if changes.is_empty() {
                 break;
             }
-            let blackholes = &feed.blackholes;
-            let wanted = changes.into_iter().filter_map(|change| {
-                let table = *feed.installs.get(&change.table)?;
-                let prefix = change.nlri.prefix()?;
-                let blackhole = blackholes.contains(&table);
-                Some((table, prefix, want(&feed.links, table, blackhole, &change)))
-            });
-            let wanted: Vec<_> = wanted.collect();
-            feed.kernel.want(wanted);
+            if !self.stations.is_idle() {
+                let at = self.bmp_time();
+                let global = &self.speaker.config().global;
+                changes
+                    .iter()
+                    .for_each(|change| self.stations.table(global, change, at));
+            }
+            if let Some(feed) = &self.feed {
+                feed.install(&changes);
+            }
         }
-        if !feed.swept && self.clock.now().0 >= super::SWEEP_AFTER {
+        if let Some(feed) = &mut self.feed
+            && !feed.swept
+            && self.clock.now().0 >= super::SWEEP_AFTER
+        {
             feed.swept = true;
             feed.kernel.sweep();
         }
@@ -242,6 +254,11 @@ impl Core {
             Some(index) => feed.links.insert(peer, index),
             None => feed.links.remove(&peer),
         };
+    }
+
+    /// `None`: nothing is done with the kernel.
+    pub(crate) fn kernel_status(&self) -> Option<crate::kernel::Status> {
+        self.feed.as_ref().map(|feed| feed.kernel.status())
     }
 
     // ---- what the kernel tells ----

@@ -115,15 +115,6 @@ impl Listeners {
     pub(super) fn indices(&self) -> Vec<usize> {
         self.open.keys().copied().collect()
     }
-
-    /// Where connections are taken now.
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        let bound = self
-            .open
-            .values()
-            .map(|(address, listener)| listener.local_addr().unwrap_or(*address));
-        bound.collect()
-    }
 }
 
 /// Sets a key on a listener of the caller's family.

@@ -7,18 +7,21 @@ mod connection;
 mod feed;
 mod handle;
 mod listeners;
+mod tell;
 
 pub(crate) use handle::Handle;
 
 use crate::Error;
+use crate::bmp::Stations;
 use crate::clock::Clock;
+use crate::mrt::UpdateLog;
 use crate::net::{Admission, BfdSockets, Discovery, Heard};
 use crate::observe::Observers;
 use bgp::Time;
 use bgp::config::{Config, ConfigDiff};
 use bgp::nlri::Nlri;
 use bgp::rib::TableId;
-use bgp::speaker::{ConnId, EventKind, Speaker};
+use bgp::speaker::{ConnId, Speaker};
 use connection::{Connection, ReadEnd, Stage};
 use feed::Feed;
 use handle::Job;
@@ -56,6 +59,10 @@ pub(crate) struct Core {
     pub(crate) io: Io,
     /// Routes originated by hand or from a dump.
     pub(crate) announced: BTreeSet<(TableId, Nlri)>,
+    pub(crate) stations: Stations,
+    mrt: Option<UpdateLog>,
+    /// Tables whose changes are followed.
+    subscribed: BTreeSet<TableId>,
     feed: Option<Feed>,
     handle: Handle,
     stopping: bool,
@@ -83,6 +90,15 @@ pub(crate) struct Io {
     reading: BTreeSet<ConnId>,
     closing: BTreeSet<ConnId>,
     pub(crate) counters: Counters,
+}
+
+/// Octets of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Traffic {
+    /// Taken from the speaker and not by the socket.
+    pub(crate) waiting: usize,
+    pub(crate) octets_in: u64,
+    pub(crate) octets_out: u64,
 }
 
 /// What the sockets have seen, for the metrics.
@@ -119,25 +135,11 @@ impl Core {
         config.global.seed = self.speaker.config().global.seed;
         let diff = self.speaker.configure(self.clock.now(), config);
         self.configure_kernel();
+        self.configure_mrt();
         for change in &diff.changes {
             tracing::info!(%change, "the configuration changed");
         }
         diff
-    }
-
-    /// Hands what happened to whoever wants to know.
-    fn observe(&mut self) {
-        for event in self.speaker.take_events() {
-            let neighbor = event.peer.map(|peer| self.name_of(peer));
-            if let (EventKind::Up { .. }, Some(peer)) = (&event.kind, event.peer)
-                && let Some(session) = self.speaker.peer(peer).and_then(|peer| peer.session)
-            {
-                self.io.established(session.conn);
-                self.learn_link(peer, &session);
-            }
-            self.observers
-                .event(&self.clock, &event, neighbor.as_deref());
-        }
     }
 
     /// Ends the loop after this round's writing.
@@ -166,6 +168,9 @@ impl Engine {
             observers,
             io: Io::new(registry),
             announced: BTreeSet::new(),
+            stations: Stations::default(),
+            mrt: None,
+            subscribed: BTreeSet::new(),
             feed: None,
             handle: handle.clone(),
             stopping: false,
@@ -185,6 +190,7 @@ impl Engine {
         self.core.act();
         self.core.io.listeners.check()?;
         self.core.configure_kernel();
+        self.core.configure_mrt();
         Ok(())
     }
 
@@ -248,6 +254,7 @@ impl Core {
             self.speaker.next_timer(),
             self.io.retry_at,
             self.io.advertise_at,
+            self.sweep_at(),
         ];
         let next = own.into_iter().flatten().chain(closing).min();
         next.map(|time| self.clock.until(time))
@@ -373,10 +380,17 @@ impl Core {
     }
 
     fn advertise(&mut self, now: Time) {
-        for discovery in self.io.discoveries.values() {
-            // As above.
-            let _ = discovery.announce();
-        }
+        self.io
+            .discoveries
+            .retain(|_, discovery| match discovery.announce() {
+                // The interface is gone; the next attempt to connect looks for it again.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) => {
+                    self.io.routers.remove(&discovery.interface);
+                    false
+                }
+                // The link is down, or has no address yet: the next advertisement comes by time.
+                _ => true,
+            });
         let again = !self.io.discoveries.is_empty();
         self.io.advertise_at = again.then_some(Time(now.0 + ADVERTISE));
     }
@@ -453,13 +467,12 @@ impl Io {
         self.admission.half_open()
     }
 
-    /// Octets that were taken from the speaker and not by the socket, and all octets in and out.
-    pub(crate) fn traffic(&self, id: ConnId) -> Option<(usize, u64, u64)> {
+    pub(crate) fn traffic(&self, id: ConnId) -> Option<Traffic> {
         let connection = self.connections.get(&id)?;
-        Some((
-            connection.waiting(),
-            connection.octets_in,
-            connection.octets_out,
-        ))
+        Some(Traffic {
+            waiting: connection.waiting(),
+            octets_in: connection.octets_in,
+            octets_out: connection.octets_out,
+        })
     }
 }

@@ -62,6 +62,8 @@ enum Have {
 struct Entry {
     want: Option<Target>,
     have: Option<Have>,
+    /// This run has said what it wants; else an earlier run's route is kept until the sweep.
+    judged: bool,
 }
 
 /// Next hops that routes share.
@@ -133,7 +135,8 @@ impl Fib {
         });
         let entry = self.entries.entry(key).or_default();
         let before = std::mem::replace(&mut entry.want, target);
-        if before == target {
+        let judged = std::mem::replace(&mut entry.judged, true);
+        if before == target && judged {
             self.release(target);
             return;
         }
@@ -324,7 +327,7 @@ impl Fib {
     /// Whether the kernel has what is wanted; `None` if nothing is wanted and an earlier run's route is kept.
     fn matches(&self, entry: &Entry) -> Option<bool> {
         match (self.wanted_have(entry), entry.have) {
-            (None, Some(_)) if !self.swept && entry.want.is_none() => None,
+            (None, Some(_)) if !self.swept && !entry.judged => None,
             (want, have) => Some(want == have),
         }
     }

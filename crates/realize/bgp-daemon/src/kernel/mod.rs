@@ -156,8 +156,12 @@ impl Kernel {
 
     /// Ends the thread, after all that was asked is done.
     pub(crate) fn stop(mut self, leave: Leave) {
-        self.ask(|pending| pending.stop = Some(leave));
+        self.end(leave);
+    }
+
+    fn end(&mut self, leave: Leave) {
         if let Some(thread) = self.thread.take() {
+            self.ask(|pending| pending.stop = Some(leave));
             // A panic in it has been reported by the panic hook.
             let _ = thread.join();
         }
@@ -168,5 +172,11 @@ impl Kernel {
         if let Err(error) = self.shared.waker.wake() {
             tracing::error!(%error, "cannot wake the kernel's thread");
         }
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        self.end(Leave::Keep);
     }
 }

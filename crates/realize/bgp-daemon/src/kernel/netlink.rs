@@ -144,15 +144,6 @@ impl Netlink {
         Ok(())
     }
 
-    /// One request, acknowledged.
-    pub(super) fn request(&mut self, request: &Message) -> io::Result<()> {
-        let mut outcome = Ok(());
-        self.apply(std::slice::from_ref(request), |_, error| {
-            outcome = Err(error)
-        })?;
-        outcome
-    }
-
     /// What was notified; `Ok(None)` if there is nothing now. `ENOBUFS` tells that notifications were lost.
     pub(super) fn notified(&mut self) -> io::Result<Option<&[u8]>> {
         match self.receive() {

@@ -19,20 +19,20 @@ const SOURCES: usize = 4_096;
 /// Why a connection was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Refusal {
-    TooManyHalfOpen,
-    TooManyHalfOpenOfSource,
-    TooFast,
+    HalfOpen,
+    HalfOpenOfSource,
+    Rate,
     /// Too many sources to remember.
-    TooManySources,
+    Sources,
 }
 
 impl Refusal {
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::TooManyHalfOpen => "half-open-limit",
-            Self::TooManyHalfOpenOfSource => "half-open-limit-of-source",
-            Self::TooFast => "rate-limit-of-source",
-            Self::TooManySources => "too-many-sources",
+            Self::HalfOpen => "half-open-limit",
+            Self::HalfOpenOfSource => "half-open-limit-of-source",
+            Self::Rate => "rate-limit-of-source",
+            Self::Sources => "too-many-sources",
         }
     }
 }
@@ -54,12 +54,12 @@ impl Admission {
     /// Takes a connection from `source`; each one taken is given back with [`Admission::settled`].
     pub(crate) fn admit(&mut self, now: Time, source: IpAddr) -> Result<(), Refusal> {
         if self.half_open >= HALF_OPEN {
-            return Err(Refusal::TooManyHalfOpen);
+            return Err(Refusal::HalfOpen);
         }
         if !self.sources.contains_key(&source) && self.sources.len() >= SOURCES {
             self.forget(now);
             if self.sources.len() >= SOURCES {
-                return Err(Refusal::TooManySources);
+                return Err(Refusal::Sources);
             }
         }
         let entry = self.sources.entry(source).or_insert(Source {
@@ -69,9 +69,9 @@ impl Admission {
         });
         entry.refill(now);
         if entry.half_open >= HALF_OPEN_OF_SOURCE {
-            return Err(Refusal::TooManyHalfOpenOfSource);
+            return Err(Refusal::HalfOpenOfSource);
         }
-        entry.allowance = entry.allowance.checked_sub(1).ok_or(Refusal::TooFast)?;
+        entry.allowance = entry.allowance.checked_sub(1).ok_or(Refusal::Rate)?;
         entry.half_open += 1;
         self.half_open += 1;
         Ok(())
@@ -131,7 +131,7 @@ mod tests {
             })
             .count();
         assert_eq!(taken, BURST as usize);
-        assert_eq!(admission.admit(now, source(1)), Err(Refusal::TooFast));
+        assert_eq!(admission.admit(now, source(1)), Err(Refusal::Rate));
         assert_eq!(admission.admit(now, source(2)), Ok(()));
         assert_eq!(admission.admit(Time(now.0 + REFILL), source(1)), Ok(()));
     }
@@ -145,11 +145,11 @@ mod tests {
                 .expect("within the bound");
         }
         let refused = admission.admit(Time(0), source(1));
-        assert_eq!(refused, Err(Refusal::TooManyHalfOpenOfSource));
+        assert_eq!(refused, Err(Refusal::HalfOpenOfSource));
         admission.settled(source(1));
         admission.admit(Time(0), source(1)).expect("one is free");
         let others = (2..1_000_000).find_map(|n| admission.admit(Time(0), source(n)).err());
-        assert_eq!(others, Some(Refusal::TooManyHalfOpen));
+        assert_eq!(others, Some(Refusal::HalfOpen));
         assert_eq!(admission.half_open(), HALF_OPEN);
     }
 

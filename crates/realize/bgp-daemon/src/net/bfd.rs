@@ -92,9 +92,9 @@ impl BfdSockets {
         }
     }
 
-    /// Gives a session's source port back.
-    pub(crate) fn forget(&mut self, route: &Route) {
-        self.sending.remove(route);
+    /// Gives the source ports of sessions with a neighbour back.
+    pub(crate) fn forget(&mut self, remote: IpAddr) {
+        self.sending.retain(|route, _| route.remote != remote);
     }
 
     fn sending_socket(&mut self, route: &Route) -> io::Result<std::net::UdpSocket> {

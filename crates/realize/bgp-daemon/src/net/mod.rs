@@ -8,7 +8,7 @@ mod interfaces;
 mod options;
 mod tcp;
 
-pub(crate) use admission::{Admission, Refusal};
+pub(crate) use admission::Admission;
 pub(crate) use bfd::{BfdSockets, Received, Route as BfdRoute};
 pub(crate) use discovery::{Discovery, Heard};
 pub(crate) use interfaces::{Link, link_of};

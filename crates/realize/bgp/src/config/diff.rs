@@ -10,10 +10,8 @@ pub enum Cost {
     Nothing,
     /// Told to a neighbor only in an OPEN: in force from the next session on. Nothing is reset for it.
     NextSession,
-    /// Routes are judged again by policy and what changes is sent.
+    /// Routes, rejected ones included, are judged again and what changes is sent. No neighbor is asked for anything.
     PolicyRun,
-    /// What was rejected before it was kept is asked for again (RFC 2918).
-    Refresh,
     /// The session is reset, for this reason.
     Reset(&'static str),
 }
@@ -24,7 +22,6 @@ impl fmt::Display for Cost {
             Self::Nothing => f.write_str("no cost"),
             Self::NextSession => f.write_str("from the next session on"),
             Self::PolicyRun => f.write_str("routes run through policy again"),
-            Self::Refresh => f.write_str("route refresh"),
             Self::Reset(why) => write!(f, "session reset: {why}"),
         }
     }
@@ -282,10 +279,10 @@ fn one_neighbor(diff: &mut ConfigDiff, part: &Part, old: &Neighbor, new: &Neighb
     compare!("extended-messages", extended_messages, Cost::NextSession);
     compare!("import", import, Cost::PolicyRun);
     compare!("ebgp-requires-policy", require_policy, Cost::PolicyRun);
-    compare!("graceful-shutdown", graceful_shutdown, Cost::Refresh);
+    compare!("graceful-shutdown", graceful_shutdown, Cost::PolicyRun);
     compare!("export", export, Cost::PolicyRun);
-    compare!("allow-own-as", allow_own_as, Cost::Refresh);
-    compare!("enforce-first-as", enforce_first_as, Cost::Refresh);
+    compare!("allow-own-as", allow_own_as, Cost::PolicyRun);
+    compare!("enforce-first-as", enforce_first_as, Cost::PolicyRun);
     families(diff, part, old, new);
 }
 

@@ -83,8 +83,6 @@ pub struct BmpStation {
     pub pre_policy: bool,
     /// Adj-RIB-In after policy.
     pub post_policy: bool,
-    /// Adj-RIB-Out after policy (RFC 8671).
-    pub adj_rib_out: bool,
     /// The local RIB (RFC 9069).
     pub local_rib: bool,
     /// Route mirroring: every UPDATE as it came.
@@ -101,7 +99,6 @@ impl BmpStation {
             address,
             pre_policy: table.or("pre-policy", true),
             post_policy: table.or("post-policy", false),
-            adj_rib_out: table.or("adj-rib-out", false),
             local_rib: table.or("local-rib", false),
             mirror: table.or("mirror", false),
             statistics: table.or("statistics", 60),

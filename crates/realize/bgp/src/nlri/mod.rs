@@ -50,6 +50,15 @@ impl Nlri {
         }
     }
 
+    /// The route distinguisher of VPN and EVPN routes.
+    pub const fn route_distinguisher(&self) -> Option<RouteDistinguisher> {
+        match self {
+            Self::Vpnv4(rd, _) | Self::Vpnv6(rd, _) => Some(*rd),
+            Self::Evpn(route) => Some(route.rd()),
+            _ => None,
+        }
+    }
+
     /// The IP prefix it is about, if it is about one (EVPN: type 5 only).
     pub fn prefix(&self) -> Option<IpNet> {
         match *self {

@@ -212,6 +212,9 @@ impl Run<'_> {
             Condition::Origin(origin) => attributes.origin == *origin,
             Condition::Family(families) => families.contains(&nlri.family()),
             Condition::EvpnType(kinds) => evpn_type(nlri).is_some_and(|kind| kinds.contains(&kind)),
+            Condition::RouteDistinguisher(wanted) => nlri
+                .route_distinguisher()
+                .is_some_and(|rd| wanted.contains(&rd)),
             Condition::Peer(nets) => source
                 .address
                 .is_some_and(|address| nets.iter().any(|net| net.contains(&address))),

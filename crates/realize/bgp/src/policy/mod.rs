@@ -14,6 +14,7 @@ pub use pattern::{CommunityPattern, ExtendedPattern, LargePattern, PatternError,
 pub use validate::PolicyError;
 
 use crate::attribute::Origin;
+use crate::nlri::RouteDistinguisher;
 use crate::{Asn, Family};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,8 @@ pub enum Condition {
     Family(Vec<Family>),
     /// EVPN route types, 1 to 6.
     EvpnType(Vec<u8>),
+    /// Of VPN and EVPN routes.
+    RouteDistinguisher(Vec<RouteDistinguisher>),
     /// The address of the peer it came from (import) or goes to (export).
     Peer(Vec<IpNet>),
     PeerAs(Vec<Asn>),

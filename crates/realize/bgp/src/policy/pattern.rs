@@ -2,7 +2,6 @@
 
 use crate::attribute::{Community, ExtendedCommunity, LargeCommunity};
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -325,21 +324,4 @@ impl fmt::Display for ExtendedPattern {
     }
 }
 
-macro_rules! as_text {
-    ($($pattern:ty),*) => {$(
-        impl Serialize for $pattern {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $pattern {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
-            }
-        }
-    )*};
-}
-
-as_text!(PrefixRange, CommunityPattern, LargePattern, ExtendedPattern);
+crate::text::serde_as_text!(PrefixRange, CommunityPattern, LargePattern, ExtendedPattern);

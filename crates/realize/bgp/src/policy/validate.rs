@@ -145,6 +145,7 @@ fn check_condition(
         Condition::Large(list) => (list.is_empty(), None),
         Condition::NextHop(list) | Condition::Peer(list) => (list.is_empty(), None),
         Condition::Family(list) => (list.is_empty(), None),
+        Condition::RouteDistinguisher(list) => (list.is_empty(), None),
         Condition::PeerAs(list) => (list.is_empty(), None),
         Condition::AsPath(Path::Contains(list) | Path::Origin(list) | Path::Neighbor(list)) => {
             (list.is_empty(), None)

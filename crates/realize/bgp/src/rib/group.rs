@@ -39,6 +39,8 @@ pub(crate) struct Subgroup {
     pub(crate) members: Slots,
     markers: Vec<Marker>,
     walk: Walk,
+    /// It has seen everything, and its members have been told so where they wait for it.
+    told: bool,
 }
 
 /// How the entries up to the marker are to be taken.
@@ -138,6 +140,7 @@ impl Rib {
             members: only(slot),
             markers,
             walk,
+            told: false,
         });
         let last = group.subgroups.len() - 1;
         self.merge(at, last);
@@ -188,16 +191,24 @@ impl Rib {
 
     /// Subgroups at the same place become one.
     fn merge(&mut self, at: usize, sub: usize) {
-        let group = &mut self.groups[at];
+        let group = &self.groups[at];
         let key = &group.rules.key;
         let add_path = key.add_path.is_some();
         let this = &group.subgroups[sub];
         if !matches!(this.walk, Walk::Changes) {
             return;
         }
+        // Those who read and those who do not stay apart, or one that never reads would be handed every block.
+        let hungry = self.hungry(&this.members);
+        let alike: Vec<bool> = group
+            .subgroups
+            .iter()
+            .map(|other| self.hungry(&other.members) == hungry)
+            .collect();
         let other = with_table!(self.tables, key.family, table => {
-            group.subgroups.iter().position(|other| {
-                !std::ptr::eq(other, this)
+            group.subgroups.iter().enumerate().position(|(number, other)| {
+                number != sub
+                    && alike[number]
                     && matches!(other.walk, Walk::Changes)
                     && table.shards.iter_mut().enumerate().all(|(shard, table)| {
                         table.list(add_path).same_place(this.markers[shard], other.markers[shard])
@@ -205,17 +216,19 @@ impl Rib {
             })
         });
         if let Some(other) = other {
-            let members = this.members.clone();
-            let joined = group.subgroups[other].members.or(&members);
-            group.subgroups[other].members = joined;
+            let joined = group.subgroups[other].members.or(&this.members);
+            let other = &mut self.groups[at].subgroups[other];
+            other.members = joined;
+            other.told = false;
             self.dissolve(at, sub);
         }
     }
 
     fn hungry(&self, slots: &Slots) -> bool {
+        let low = LOW.min(self.config.backlog.max(1));
         slots
             .iter()
-            .any(|slot| self.peers.get(slot).is_some_and(|peer| peer.queued < LOW))
+            .any(|slot| self.peers.get(slot).is_some_and(|peer| peer.queued < low))
     }
 
     /// Makes messages for whoever could send; whether there is more to do at once.
@@ -245,18 +258,19 @@ impl Rib {
 
     /// Takes a subgroup one slice further; whether there is more.
     fn produce(&mut self, at: usize, sub: usize) -> bool {
-        if self.has_work(at, sub) {
-            let blocks = self.slice(at, sub);
-            self.deliver(blocks);
-            self.split(at, sub);
+        if !self.has_work(at, sub) && self.groups[at].subgroups[sub].told {
+            return false;
         }
-        if self.has_work(at, sub) {
-            self.merge(at, sub);
-            return true;
+        self.groups[at].subgroups[sub].told = false;
+        let blocks = self.slice(at, sub);
+        self.deliver(blocks);
+        self.split(at, sub);
+        let more = self.has_work(at, sub);
+        if !more {
+            self.caught_up(at, sub);
         }
-        self.caught_up(at, sub);
         self.merge(at, sub);
-        false
+        more
     }
 
     fn slice(&mut self, at: usize, sub: usize) -> Vec<Block> {
@@ -346,7 +360,10 @@ impl Rib {
             members: slow,
             markers,
             walk,
+            told: false,
         });
+        let last = group.subgroups.len() - 1;
+        self.merge(at, last);
     }
 
     /// A subgroup has seen everything: its members are told so where they wait for it.
@@ -356,6 +373,7 @@ impl Rib {
         if let Walk::Differing { until, .. } = walk {
             self.unfollow(family, add_path, &until);
         }
+        self.groups[at].subgroups[sub].told = true;
         let members = self.groups[at].subgroups[sub].members.clone();
         for slot in members.iter() {
             self.mark_end(slot, family);

@@ -44,6 +44,7 @@ mod trie;
 mod view;
 mod vrf;
 
+pub use best::Reason;
 pub use config::{
     AddPathSend, BestPathOptions, MacVrfConfig, NextHopMode, PeerInfo, PeerKind, Reach,
     RemovePrivate, RibChange, RibConfig, TableId, VrfConfig, VrfId,

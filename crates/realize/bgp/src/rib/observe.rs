@@ -39,6 +39,33 @@ impl Rib {
         }
     }
 
+    /// The table is no longer told of.
+    pub fn unsubscribe(&mut self, table: TableId) {
+        let Some(markers) = self.observed.remove(&table) else {
+            return;
+        };
+        match table {
+            TableId::Global(family) => {
+                with_table!(self.tables, family, of => unfollow(&mut of.shards, &markers));
+            }
+            TableId::Vrf(id, family) => {
+                let Some(vrf) = self.vrfs.l3.get_mut(&id) else {
+                    return;
+                };
+                if family == Family::Ipv6Unicast {
+                    unfollow(std::slice::from_mut(&mut vrf.ipv6), &markers);
+                } else {
+                    unfollow(std::slice::from_mut(&mut vrf.ipv4), &markers);
+                }
+            }
+            TableId::MacVrf(id) => {
+                if let Some(vrf) = self.vrfs.l2.get_mut(&id) {
+                    unfollow(std::slice::from_mut(&mut vrf.routes), &markers);
+                }
+            }
+        }
+    }
+
     /// What changed in subscribed tables since the last call, at most `limit` prefixes per shard of each table; call again
     /// while it gives anything.
     pub fn table_changes(&mut self, limit: usize) -> Vec<TableChange> {
@@ -96,6 +123,13 @@ fn rewind<S: Space>(shards: &mut [Shard<S>], markers: &mut [Marker]) {
     for (shard, marker) in shards.iter_mut().zip(markers) {
         shard.changes.unfollow(*marker);
         *marker = shard.changes.follow_from_start();
+    }
+}
+
+fn unfollow<S: Space>(shards: &mut [Shard<S>], markers: &[Marker]) {
+    for (shard, marker) in shards.iter_mut().zip(markers) {
+        shard.changes.unfollow(*marker);
+        shard.forget(OBSERVER);
     }
 }
 

@@ -11,6 +11,7 @@ use super::path::{Freshness, Path, SourceId};
 use super::peer::Peers;
 use super::rtc::Subscriptions;
 use super::shard::{Sent, Shard};
+use crate::Family;
 use crate::attribute::Attributes;
 use crate::message::{EncodedAttributes, UpdateBuilder};
 use crate::nlri::{Nlri, Route};
@@ -418,9 +419,11 @@ impl<'a> Plan<'a> {
         let mut blocks = Vec::new();
         let mut rest = &self.items[..];
         let mut out = Vec::new();
+        let most = BLOCK / typical(S::FAMILY);
         while let Some(first) = rest.first() {
             let alike = rest
                 .iter()
+                .take(most)
                 .take_while(|item| item.order == first.order)
                 .count();
             let (run, after) = rest.split_at(alike);
@@ -475,8 +478,20 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Blocks are cut when they are this long, in octets.
+/// Blocks are cut when they are about this long, in octets.
 const BLOCK: usize = 60 << 10;
+
+/// Octets of a route in a message, about.
+const fn typical(family: Family) -> usize {
+    match family {
+        Family::Ipv4Unicast => 5,
+        Family::Ipv6Unicast | Family::Ipv4Labeled => 9,
+        Family::Ipv6Labeled | Family::RouteTarget => 14,
+        Family::Vpnv4 => 16,
+        Family::Vpnv6 => 22,
+        Family::Evpn => 40,
+    }
+}
 
 fn route<S: Space>(shard: &Shard<S>, item: &Item) -> Route {
     let entry = &shard.entries[item.index];

@@ -534,3 +534,16 @@ fn choose<S: Space>(judge: &Judge<'_>, key: &S::Key, paths: &mut [Path<S::Extra>
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rib::key::{EvpnSpace, Unicast4};
+
+    #[test]
+    fn a_shard_can_be_worked_on_by_any_thread() {
+        const fn moves<T: Send>() {}
+        moves::<Shard<Unicast4>>();
+        moves::<Shard<EvpnSpace>>();
+    }
+}

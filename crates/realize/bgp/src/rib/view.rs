@@ -65,8 +65,6 @@ pub enum Rejection {
     NextHop,
     #[error("its next hop is unreachable")]
     Unreachable,
-    #[error("its MAC moved here although it is sticky elsewhere (RFC 7432 15.2)")]
-    Sticky,
 }
 
 /// Why a route is not sent to a peer.
@@ -98,7 +96,7 @@ pub enum Withheld {
     NoMembership,
     #[error("it has no next hop the peer could use")]
     NextHop,
-    #[error("the peer's own AS number of paths is reached (add-path)")]
+    #[error("as many better paths as the peer may get are sent (add-path)")]
     PathLimit,
 }
 

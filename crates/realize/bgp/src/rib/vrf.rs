@@ -163,7 +163,7 @@ impl Vrfs {
             Target::L3(id) => self.l3.get(&id).map(|vrf| vrf.config.rd),
             Target::L2(id) => self.l2.get(&id).map(|vrf| vrf.config.rd),
         };
-        rd.is_some() && rd == rd_of(nlri)
+        rd.is_some() && rd == nlri.route_distinguisher()
     }
 
     /// Brings the VRFs in line with one entry: `leak` is its best path, none if it has none. Returns the references to
@@ -203,7 +203,7 @@ impl Vrfs {
     }
 
     fn rd_number(&mut self, nlri: &Nlri) -> u32 {
-        let rd = rd_of(nlri).unwrap_or_default();
+        let rd = nlri.route_distinguisher().unwrap_or_default();
         let next = self.rds.len() as u32 + 1;
         *self.rds.entry(rd).or_insert(next)
     }
@@ -320,14 +320,6 @@ impl Vrfs {
             targets.retain(|(to, _)| *to != target);
             !targets.is_empty()
         });
-    }
-}
-
-fn rd_of(nlri: &Nlri) -> Option<RouteDistinguisher> {
-    match nlri {
-        Nlri::Vpnv4(rd, _) | Nlri::Vpnv6(rd, _) => Some(*rd),
-        Nlri::Evpn(route) => Some(route.rd()),
-        _ => None,
     }
 }
 

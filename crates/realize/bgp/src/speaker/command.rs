@@ -84,7 +84,8 @@ impl Speaker {
         };
         let enhanced = negotiated.enhanced_refresh;
         for family in families.intersection(negotiated.families).iter() {
-            self.rib.refresh(id, family, RefreshKind::Request, enhanced);
+            self.tables()
+                .refresh(id, family, RefreshKind::Request, enhanced);
         }
     }
 

@@ -60,7 +60,7 @@ impl Speaker {
         }
         changes
             .into_iter()
-            .for_each(|change| self.rib.configure(change));
+            .for_each(|change| self.tables().configure(change));
     }
 
     /// Our identity has changed: every session ends, every table is built anew.
@@ -74,7 +74,8 @@ impl Speaker {
                 "our identity has changed",
             );
         }
-        self.rib = Rib::new(rib_config(&self.config, &mut self.numbers));
+        let tables = Rib::new(rib_config(&self.config, &mut self.numbers));
+        *self.tables() = tables;
         self.originate_all();
         self.event(now, None, EventKind::TablesReplaced);
         for id in peers {
@@ -116,7 +117,7 @@ impl Speaker {
         if let Some(deferral) = &mut self.deferral {
             deferral.forget(id);
         }
-        self.rib.peer_removed(id);
+        self.tables().peer_removed(id);
         self.event(now, id, EventKind::Removed);
     }
 
@@ -175,10 +176,7 @@ impl Speaker {
                 Some(peer_info(new, negotiated, &connection.info))
             });
             if let Some(info) = info.filter(|_| cost >= Cost::PolicyRun) {
-                self.rib.configure(RibChange::Peer(id, Box::new(info)));
-            }
-            if cost == Cost::Refresh {
-                self.ask_again(up.conn, new.family_set());
+                self.tables().configure(RibChange::Peer(id, Box::new(info)));
             }
             self.check_limits(now, up.conn, id);
         }

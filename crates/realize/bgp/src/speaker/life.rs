@@ -103,8 +103,13 @@ impl Speaker {
             };
             self.deferral = None;
             self.event(now, None, EventKind::SelectionStarts { timed_out });
+            self.pending = true;
+        }
+        if !self.pending {
+            return false;
         }
         let more = self.rib.flush();
+        self.pending = more;
         let up = self
             .peers
             .values()
@@ -141,6 +146,7 @@ impl Speaker {
             since: now,
             warned: FamilySet::EMPTY,
             membership: membership_deadline(&negotiated, now),
+            refreshing: [None; Family::ALL.len()],
         });
         peer.history.sessions += 1;
         let config = Arc::clone(&peer.config);
@@ -151,7 +157,7 @@ impl Speaker {
         if let Some(deferral) = &mut self.deferral {
             deferral.established(id, &negotiated);
         }
-        self.rib
+        self.tables()
             .peer_up(id, offer::peer_info(&config, &negotiated, &info));
         self.start_bfd(now, id, &info);
         let [sent_open, received_open] = opens;
@@ -232,7 +238,7 @@ impl Speaker {
             .into_iter()
             .partition(|order| matches!(order, Order::Sweep(_)));
         self.obey(now, id, before, Swept::Again);
-        self.rib.peer_down(id, keep);
+        self.tables().peer_down(id, keep);
         self.obey(now, id, after, Swept::Again);
         self.stop_bfd(now, id);
         if let Some(deferral) = &mut self.deferral {
@@ -293,11 +299,11 @@ impl Speaker {
         for order in orders {
             match order {
                 Order::StartLongLived(family) => {
-                    self.rib.start_llgr(id, family);
+                    self.tables().start_llgr(id, family);
                     self.event(now, id, EventKind::LongLived(family));
                 }
                 Order::Sweep(family) => {
-                    self.rib.sweep_stale(id, family);
+                    self.tables().sweep_stale(id, family);
                     self.event(now, id, EventKind::Swept { family, why });
                 }
             }
@@ -310,9 +316,20 @@ impl Speaker {
         };
         let negotiated = connection.session.negotiated();
         let enhanced = negotiated.is_some_and(|negotiated| negotiated.enhanced_refresh);
-        let peer = connection.peer;
-        self.rib.refresh(peer, family, kind, enhanced);
-        self.event(now, peer, EventKind::Refresh { family, kind });
+        let id = connection.peer;
+        if let Some(peer) = self.peers.get_mut(&id)
+            && let Some(up) = &mut peer.established
+        {
+            let wait = u64::from(peer.config.graceful_restart.stale_time) * 1_000;
+            let ends = &mut up.refreshing[family as usize];
+            match kind {
+                RefreshKind::Begin => *ends = Some(Time(now.0 + wait)),
+                RefreshKind::End => *ends = None,
+                RefreshKind::Request | RefreshKind::Unknown(_) => {}
+            }
+        }
+        self.tables().refresh(id, family, kind, enhanced);
+        self.event(now, id, EventKind::Refresh { family, kind });
     }
 
     /// After anything that may have changed a neighbor: its state is told and its timers are set.

@@ -38,7 +38,7 @@ pub use report::{FamilyReport, PeerReport, SessionReport};
 pub use retention::Stale;
 
 use crate::config::{Config, Endpoint, Neighbor};
-use crate::rib::Rib;
+use crate::rib::{Rib, TableChange};
 use crate::session::{Inbox, Jitter, Session};
 use crate::{PeerId, Time};
 use backoff::Callers;
@@ -60,6 +60,8 @@ pub struct Speaker {
     /// The earliest timer of each neighbor; may be too early, never too late.
     schedule: BTreeSet<(Time, PeerId)>,
     callers: Callers,
+    /// The RIB has been given something to work on since [`Speaker::flush`] last said that there is no more.
+    pending: bool,
     deferral: Option<Deferral>,
     numbers: VrfNumbers,
     actions: Vec<Action>,
@@ -104,6 +106,7 @@ impl Speaker {
             connections: HashMap::default(),
             schedule: BTreeSet::new(),
             callers: Callers::default(),
+            pending: true,
             deferral,
             numbers,
             actions: Vec::new(),
@@ -128,11 +131,25 @@ impl Speaker {
         &self.rib
     }
 
+    /// [`Speaker::flush`] is to follow.
     pub const fn rib_mut(&mut self) -> &mut Rib {
+        self.tables()
+    }
+
+    const fn tables(&mut self) -> &mut Rib {
+        self.pending = true;
         &mut self.rib
     }
 
-    /// After a restart: routes are taken in but none is chosen yet, so the kernel's must be left alone.
+    /// Changes of the tables subscribed to, as [`Rib::table_changes`]; none while [`Speaker::is_deferring`].
+    pub fn table_changes(&mut self, limit: usize) -> Vec<TableChange> {
+        match self.deferral {
+            Some(_) => Vec::new(),
+            None => self.rib.table_changes(limit),
+        }
+    }
+
+    /// After a restart: routes are taken in but not used yet, so the kernel's must be left alone.
     pub const fn is_deferring(&self) -> bool {
         self.deferral.is_some()
     }

@@ -24,7 +24,7 @@ impl Speaker {
             if !new.iter().any(same)
                 && let Some(table) = self.table_of(network)
             {
-                self.rib.withdraw_local(table, &network.route.nlri);
+                self.tables().withdraw_local(table, &network.route.nlri);
             }
         }
         for network in new.iter().filter(|network| !old.contains(network)) {
@@ -34,7 +34,7 @@ impl Speaker {
 
     fn originate(&mut self, network: &Network) {
         if let Some(table) = self.table_of(network) {
-            self.rib
+            self.tables()
                 .originate(table, network.route, attributes(network));
         }
     }

@@ -5,7 +5,7 @@ use super::retention::Retention;
 use crate::bfd::BfdSession;
 use crate::config::{Endpoint, Neighbor};
 use crate::session::{Down, State};
-use crate::{FamilySet, PeerId, Time};
+use crate::{Family, FamilySet, PeerId, Time};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -44,6 +44,8 @@ pub(super) struct Up {
     pub(super) warned: FamilySet,
     /// Until when VPN routes wait for the neighbor's route targets (RFC 4684 6).
     pub(super) membership: Option<Time>,
+    /// By family: the neighbor sends it again, and the end of that is waited for until then (RFC 7313 4).
+    pub(super) refreshing: [Option<Time>; Family::ALL.len()],
 }
 
 /// BFD beside a session, between these two addresses.

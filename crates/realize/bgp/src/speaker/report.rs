@@ -61,6 +61,15 @@ impl Speaker {
         self.peers.values().map(|peer| self.report(peer))
     }
 
+    /// What tells each neighbor from all others; cheap, unlike a report.
+    pub fn endpoints(&self) -> impl Iterator<Item = (PeerId, &Endpoint)> + '_ {
+        self.peers.iter().map(|(id, peer)| (*id, &peer.endpoint))
+    }
+
+    pub fn endpoint(&self, id: PeerId) -> Option<&Endpoint> {
+        self.peers.get(&id).map(|peer| &peer.endpoint)
+    }
+
     pub fn peer(&self, id: PeerId) -> Option<PeerReport> {
         self.peers.get(&id).map(|peer| self.report(peer))
     }

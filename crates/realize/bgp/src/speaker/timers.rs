@@ -2,8 +2,9 @@
 //! moves a hold timer forward costs nothing there.
 
 use super::peer::{Idle, Peer, Phase};
-use super::{Speaker, Swept};
-use crate::{PeerId, Time};
+use super::{EventKind, Speaker, Swept};
+use crate::message::RefreshKind;
+use crate::{Family, FamilySet, PeerId, Time};
 
 impl Speaker {
     /// When [`Speaker::tick`] is to be called next.
@@ -31,6 +32,7 @@ impl Speaker {
         self.tick_connections(now, id);
         self.tick_phase(now, id);
         self.tick_membership(now, id);
+        self.tick_refreshes(now, id);
         self.tick_bfd(now, id);
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
@@ -86,7 +88,30 @@ impl Speaker {
             && up.membership.is_some_and(|deadline| deadline <= now)
         {
             up.membership = None;
-            self.rib.memberships_complete(id);
+            self.tables().memberships_complete(id);
+        }
+    }
+
+    /// A neighbor that never ended what it began to send again is taken to have sent all.
+    fn tick_refreshes(&mut self, now: Time, id: PeerId) {
+        let up = self
+            .peers
+            .get_mut(&id)
+            .and_then(|peer| peer.established.as_mut());
+        let Some(up) = up else {
+            return;
+        };
+        let mut over = FamilySet::EMPTY;
+        for family in Family::ALL {
+            let ends = &mut up.refreshing[family as usize];
+            if ends.take_if(|until| *until <= now).is_some() {
+                over.insert(family);
+            }
+        }
+        for family in over.iter() {
+            self.tables().refresh(id, family, RefreshKind::End, true);
+            let why = Swept::Time;
+            self.event(now, id, EventKind::Swept { family, why });
         }
     }
 
@@ -125,12 +150,15 @@ impl Peer {
 
     fn own_timers(&self) -> impl Iterator<Item = Time> {
         let bfd = self.bfd.as_ref().and_then(|bfd| bfd.session.next_timer());
-        let membership = self.established.and_then(|up| up.membership);
+        let up = self.established.as_ref();
+        let membership = up.and_then(|up| up.membership);
+        let refresh = up.and_then(|up| up.refreshing.into_iter().flatten().min());
         [
             self.phase_timer(),
             self.retention.next_timer(),
             bfd,
             membership,
+            refresh,
         ]
         .into_iter()
         .flatten()

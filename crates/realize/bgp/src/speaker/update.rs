@@ -25,7 +25,7 @@ impl Speaker {
         loop {
             match split(body, &codec) {
                 Ok(parts) => {
-                    let outcome = self.rib.update(id, &parts);
+                    let outcome = self.tables().update(id, &parts);
                     self.took(now, conn, id, body, outcome);
                     return;
                 }
@@ -88,7 +88,7 @@ impl Speaker {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.retention.end_of_rib(family);
         }
-        self.rib.clear_family(id, family);
+        self.tables().clear_family(id, family);
         self.event(now, id, EventKind::FamilyDisabled(family));
     }
 
@@ -101,7 +101,7 @@ impl Speaker {
             && let Some(up) = &mut peer.established
             && up.membership.take().is_some()
         {
-            self.rib.memberships_complete(id);
+            self.tables().memberships_complete(id);
         }
         if let Some(deferral) = &mut self.deferral {
             deferral.end_of_rib(id, family);

@@ -2,6 +2,7 @@
 
 mod codec;
 mod config;
+mod policy;
 mod rib;
 mod session;
 mod simulation;

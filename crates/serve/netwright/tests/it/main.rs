@@ -1,5 +1,6 @@
 //! The binary as an operator runs it: starting, stopping, refusing, and being killed.
 
+mod bgp;
 mod mtls;
 
 use std::fs::File;

@@ -329,3 +329,26 @@ fn one_object_changes_when_the_way_of_many_routes_changes() {
         "{steps:?}"
     );
 }
+
+#[test]
+fn before_the_sweep_an_earlier_runs_routes_stay_and_our_own_withdrawals_count() {
+    let mut kernel = FakeKernel::default();
+    let mut fib = Fib::new(OURS, true);
+    for n in 0..3 {
+        fib.want(key(n), Some(want(&[1])), resolver([1; 4]));
+    }
+    run(&mut fib, &mut kernel);
+    let mut fib = Fib::new(OURS, true);
+    compare(&mut fib, &kernel);
+    fib.want(key(0), Some(want(&[1])), resolver([1; 4]));
+    run(&mut fib, &mut kernel);
+    fib.want(key(0), None, resolver([1; 4]));
+    run(&mut fib, &mut kernel);
+    assert_eq!(
+        kernel.routes.keys().copied().collect::<Vec<_>>(),
+        [key(1), key(2)]
+    );
+    fib.sweep();
+    run(&mut fib, &mut kernel);
+    assert!(kernel.routes.is_empty() && kernel.objects.is_empty());
+}

@@ -313,40 +313,13 @@ impl World {
                 family,
                 route,
                 shape,
-            } => {
-                self.announce(peer, family, route, shape);
-            }
+            } => self.announce(peer, family, route, shape),
             Step::Withdraw {
                 peer,
                 family,
-                route: number,
-            } => {
-                let family = FAMILIES[usize::from(family)];
-                let state = self
-                    .model
-                    .peers
-                    .get_mut(&id(peer))
-                    .expect("a peer of the lab");
-                if state.up && state.info.families.contains(family) {
-                    let route = route(family, number);
-                    withdraw(&mut self.rib, id(peer), &state.info, &route);
-                    state.announced.remove(&route.nlri);
-                }
-            }
-            Step::EndOfRib { peer } => {
-                let state = self
-                    .model
-                    .peers
-                    .get_mut(&id(peer))
-                    .expect("a peer of the lab");
-                if state.up {
-                    state.announced.retain(|_, path| path.stale == Stale::No);
-                    state.complete = true;
-                    for family in state.info.families.iter() {
-                        self.rib.end_of_rib(id(peer), family);
-                    }
-                }
-            }
+                route,
+            } => self.withdraw(peer, family, route),
+            Step::EndOfRib { peer } => self.end_of_rib(peer),
             Step::LongLived { peer } => self.long_lived(peer),
             Step::Refresh {
                 peer,
@@ -354,32 +327,20 @@ impl World {
                 enhanced,
             } => {
                 let family = FAMILIES[usize::from(family)];
-                self.rib
-                    .refresh(id(peer), family, RefreshKind::Request, enhanced);
+                let kind = RefreshKind::Request;
+                self.rib.refresh(id(peer), family, kind, enhanced);
             }
             Step::Policies { variant } => {
                 self.model.policies = policies(variant);
-                self.rib.configure(RibChange::Policies(policies(variant)));
+                let change = RibChange::Policies(policies(variant));
+                self.rib.configure(change);
             }
             Step::Peer {
                 peer,
                 import,
                 export,
             } => self.change_peer(peer, import, export),
-            Step::NextHop { peer, reachable } => {
-                let hop = self.model.peers[&id(peer)].info.address;
-                let reach = if reachable {
-                    Reach::Metric(0)
-                } else {
-                    Reach::Unreachable
-                };
-                self.rib.configure(RibChange::NextHop(hop, reach));
-                if reachable {
-                    self.model.unreachable.remove(&hop);
-                } else {
-                    self.model.unreachable.insert(hop);
-                }
-            }
+            Step::NextHop { peer, reachable } => self.next_hop(peer, reachable),
             Step::Flush => {
                 self.rib.flush();
             }
@@ -392,6 +353,51 @@ impl World {
             }
             Step::Quiet => self.check(),
         }
+    }
+
+    fn peer(&mut self, peer: u8) -> &mut ModelPeer {
+        self.model
+            .peers
+            .get_mut(&id(peer))
+            .expect("a peer of the lab")
+    }
+
+    fn withdraw(&mut self, peer: u8, family: u8, number: u8) {
+        let family = FAMILIES[usize::from(family)];
+        let state = self.peer(peer);
+        if state.up && state.info.families.contains(family) {
+            let route = route(family, number);
+            state.announced.remove(&route.nlri);
+            let info = state.info.clone();
+            withdraw(&mut self.rib, id(peer), &info, &route);
+        }
+    }
+
+    fn end_of_rib(&mut self, peer: u8) {
+        let state = self.peer(peer);
+        if state.up {
+            state.announced.retain(|_, path| path.stale == Stale::No);
+            state.complete = true;
+            let families = state.info.families;
+            for family in families.iter() {
+                self.rib.end_of_rib(id(peer), family);
+            }
+        }
+    }
+
+    fn next_hop(&mut self, peer: u8, reachable: bool) {
+        let hop = self.peer(peer).info.address;
+        if reachable {
+            self.model.unreachable.remove(&hop);
+        } else {
+            self.model.unreachable.insert(hop);
+        }
+        let reach = if reachable {
+            Reach::Metric(0)
+        } else {
+            Reach::Unreachable
+        };
+        self.rib.configure(RibChange::NextHop(hop, reach));
     }
 
     fn long_lived(&mut self, peer: u8) {

@@ -1,5 +1,13 @@
-//! The RIB as a whole: what its peers end up with, against a model that computes everything from scratch.
+//! The RIB as a whole: what its peers end up with, against a model that computes everything from scratch; and each rule of
+//! best path, export, import, route targets and VRFs by itself.
 
+mod best;
+mod export;
 mod history;
+mod import;
 mod lab;
 mod model;
+mod rtc;
+mod sending;
+mod vrf;
+mod vrf_history;

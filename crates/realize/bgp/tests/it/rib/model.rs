@@ -130,49 +130,28 @@ impl Model {
         key(a).cmp(&key(b))
     }
 
-    fn export(&self, to: &ModelPeer, nlri: &Nlri, path: &Candidate) -> Option<Attributes> {
+    /// Whether the rules let a path go to a peer at all.
+    fn may_go(&self, to: &ModelPeer, nlri: &Nlri, path: &Candidate) -> bool {
         let from = &self.peers[&path.peer].info;
         let set = &path.attributes;
+        let echo = nlri.family() == Family::RouteTarget && to.info.kind == PeerKind::Client;
+        let source = from.address == to.info.address && !echo;
+        let between_internals = [from.kind, to.info.kind] == [PeerKind::Internal; 2];
+        let kept = set.has_community(Community::NO_ADVERTISE)
+            || (to.info.external() && set.has_community(Community::NO_EXPORT));
+        let stale = path.long_lived || set.has_community(Community::LLGR_STALE);
+        let too_stale = stale && !to.info.llgr.contains(nlri.family());
+        !(source || between_internals || kept || too_stale)
+    }
+
+    fn export(&self, to: &ModelPeer, nlri: &Nlri, path: &Candidate) -> Option<Attributes> {
+        if !self.may_go(to, nlri, path) {
+            return None;
+        }
+        let from = &self.peers[&path.peer].info;
         let membership = nlri.family() == Family::RouteTarget;
         let external = to.info.external();
-        let internal = !external && !from.external();
-        let echo = membership && to.info.kind == PeerKind::Client;
-        if from.address == to.info.address && !echo {
-            return None;
-        }
-        if internal && from.kind == PeerKind::Internal && to.info.kind == PeerKind::Internal {
-            return None;
-        }
-        if set.has_community(Community::NO_ADVERTISE)
-            || (external && set.has_community(Community::NO_EXPORT))
-        {
-            return None;
-        }
-        if (path.long_lived || set.has_community(Community::LLGR_STALE))
-            && !to.info.llgr.contains(nlri.family())
-        {
-            return None;
-        }
-        let mut out = set.clone();
-        let mut med_set = false;
-        if let Some(name) = &to.info.export {
-            let subject = Subject {
-                nlri,
-                attributes: set,
-                source: Source {
-                    address: Some(to.info.address),
-                    asn: to.info.asn,
-                    local: false,
-                },
-                own_as: OWN_AS,
-            };
-            let outcome = self.policies.evaluate(name, &subject);
-            if outcome.verdict == Verdict::Reject {
-                return None;
-            }
-            med_set = outcome.med_set;
-            out = outcome.attributes.into_owned();
-        }
+        let (mut out, med_set) = self.export_policy(to, nlri, &path.attributes)?;
         if membership || (external && nlri.family() == Family::Ipv4Unicast) {
             out.next_hop = Some(NextHop::Ipv4(OWN_ID));
         }
@@ -187,8 +166,8 @@ impl Model {
         } else {
             out.local_pref = Some(out.local_pref.unwrap_or(100));
         }
-        if internal {
-            if echo {
+        if !external && !from.external() {
+            if membership && to.info.kind == PeerKind::Client {
                 out.rare.originator_id = Some(OWN_ID);
             }
             out.rare.originator_id.get_or_insert(from.router_id);
@@ -202,6 +181,31 @@ impl Model {
             out.communities = list.into();
         }
         Some(out)
+    }
+
+    /// The attributes after policy and whether it set MED; none if it rejects.
+    fn export_policy(
+        &self,
+        to: &ModelPeer,
+        nlri: &Nlri,
+        set: &Attributes,
+    ) -> Option<(Attributes, bool)> {
+        let Some(name) = &to.info.export else {
+            return Some((set.clone(), false));
+        };
+        let subject = Subject {
+            nlri,
+            attributes: set,
+            source: Source {
+                address: Some(to.info.address),
+                asn: to.info.asn,
+                local: false,
+            },
+            own_as: OWN_AS,
+        };
+        let outcome = self.policies.evaluate(name, &subject);
+        let accepted = outcome.verdict == Verdict::Accept;
+        accepted.then(|| (outcome.attributes.into_owned(), outcome.med_set))
     }
 
     /// The targets a peer asked for.

@@ -1,14 +1,14 @@
 //! What goes wrong, and how everything is right again in the end.
 
-use super::spec::{Spec, treatment};
+use super::spec::{Kind, Spec, treatment};
 use crate::world::{NodeId, Random, World};
-use bgp::FamilySet;
 use bgp::speaker::{Clear, Start};
+use bgp::{Family, FamilySet};
 
 /// One thing happens, then some time passes.
 pub(super) fn one(world: &mut World, spec: &mut Spec, random: &mut Random) {
     let node = random.below(spec.nodes.len());
-    match random.below(10) {
+    match random.below(12) {
         0 | 1 => {
             if let Some(wire) = random.pick(&world.wires()).copied() {
                 world.cut(wire);
@@ -34,6 +34,8 @@ pub(super) fn one(world: &mut World, spec: &mut Spec, random: &mut Random) {
         }
         7 => change_routes(world, spec, random, node),
         8 => change_policy(world, spec, random),
+        9 => change_link(world, spec, random),
+        10 => change_targets(world, spec, random, node),
         _ => clear(world, random, node),
     }
     world.run(random.within(0, 25_000));
@@ -71,6 +73,42 @@ fn change_policy(world: &mut World, spec: &mut Spec, random: &mut Random) {
     let external = spec.nodes[a].asn != spec.nodes[b].asn;
     spec.links[index].export[side] = treatment(random, external);
     let node = spec.links[index].ends[side];
+    world.configure(node, spec.config(node));
+}
+
+/// What is agreed in the OPEN changes, on one side before the other.
+fn change_link(world: &mut World, spec: &mut Spec, random: &mut Random) {
+    let index = random.below(spec.links.len());
+    let link = &mut spec.links[index];
+    // Which of two equal paths of one external neighbor is better is a matter of their numbers, which no model knows.
+    let internal = spec.nodes[link.ends[0]].asn == spec.nodes[link.ends[1]].asn;
+    if internal && random.percent(50) {
+        link.add_path = !link.add_path;
+    } else if link.families.len() > 1 && !link.families.contains(&Family::RouteTarget) {
+        link.families.pop();
+    }
+    let [a, b] = link.ends;
+    world.configure(a, spec.config(a));
+    world.run(random.within(0, 2_000));
+    world.configure(b, spec.config(b));
+}
+
+/// A VRF imports and exports other targets, comes to be, or goes.
+fn change_targets(world: &mut World, spec: &mut Spec, random: &mut Random, node: NodeId) {
+    let of_node = spec.links.iter().filter(|link| link.ends.contains(&node));
+    let vpn = of_node
+        .flat_map(|link| &link.families)
+        .any(|family| *family == Family::Vpnv4);
+    if !vpn {
+        return;
+    }
+    let spec_of_node = &mut spec.nodes[node];
+    spec_of_node.targets = (1..=3).filter(|_| random.percent(50)).collect();
+    if spec_of_node.targets.is_empty() {
+        spec_of_node
+            .routes
+            .retain(|route| !matches!(route.kind, Kind::Vrf(_)));
+    }
     world.configure(node, spec.config(node));
 }
 

@@ -119,7 +119,7 @@ fn round(spec: &Spec, id: NodeId, own: &Paths, all: &[Paths]) -> Paths {
         }
     }
     for known in paths.values_mut() {
-        known.sort_by(|one, other| rank(one).cmp(&rank(other)));
+        known.sort_by_key(rank);
     }
     paths.retain(|_, known| !known.is_empty());
     paths

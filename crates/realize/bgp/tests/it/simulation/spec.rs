@@ -177,7 +177,7 @@ impl Spec {
         if reflectors == 2 {
             links.push(link([0, 1], families, false));
         }
-        for client in reflectors..reflectors + count {
+        for (client, node) in nodes.iter_mut().enumerate().skip(reflectors) {
             for reflector in 0..reflectors {
                 let mut link = link([reflector, client], families, true);
                 link.add_path = random.percent(30);
@@ -187,7 +187,7 @@ impl Spec {
             if families.contains(&Family::Vpnv4) && random.percent(70) {
                 let all = [1, 2, 3];
                 let wanted = all.into_iter().filter(|_| random.percent(60));
-                nodes[client].targets = wanted.collect();
+                node.targets = wanted.collect();
             }
         }
         if random.percent(50) {

@@ -201,3 +201,36 @@ fn a_flood_of_calls_is_turned_away() {
     });
     assert_eq!(world.count(0, rate), 1_000 - 60);
 }
+
+/// Both have failed often, and each turned the other's calls away for ever. Found by the simulation.
+#[test]
+fn neighbors_that_are_both_damped_find_each_other_again() {
+    let mut world = pair(7, ["", ""]);
+    for _ in 0..12 {
+        world.until(600_000, "a session", |world| world.is_up(0, 1));
+        for wire in world.wires_between(0, 1) {
+            world.cut(wire);
+        }
+    }
+    let turned_away = |world: &World, node| {
+        world.count(node, |kind| {
+            matches!(
+                kind,
+                EventKind::Refused {
+                    why: Refused::Damped,
+                    ..
+                }
+            )
+        })
+    };
+    assert!(
+        turned_away(&world, 0) + turned_away(&world, 1) > 0,
+        "{}",
+        world.history()
+    );
+    world.until(400_000, "a session that is left alone", |world| {
+        world.is_up(0, 1)
+    });
+    world.run(600_000);
+    assert!(world.is_up(0, 1));
+}

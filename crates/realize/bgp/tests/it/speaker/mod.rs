@@ -3,6 +3,8 @@
 mod connections;
 mod operate;
 mod restart;
+mod states;
+mod updates;
 
 use crate::world::address;
 use std::fmt::Write;

@@ -40,15 +40,11 @@ impl World {
     /// Takes the changes of followed tables; none while the speaker has not chosen yet.
     pub(crate) fn drain(&mut self, id: NodeId) {
         let node = &mut self.nodes[id];
-        let Some(speaker) = node
-            .speaker
-            .as_mut()
-            .filter(|speaker| !speaker.is_deferring())
-        else {
+        let Some(speaker) = &mut node.speaker else {
             return;
         };
         loop {
-            let changes = speaker.rib_mut().table_changes(3);
+            let changes = speaker.table_changes(3);
             if changes.is_empty() {
                 return;
             }
