@@ -144,6 +144,8 @@ fn ipv4_over_ipv6_with(software: Software, originate: &str) {
     let router = world.router(0, ours(), ASN, neighbors, |_| {});
     let peer = world.router(1, software, PEERS, vec![over6(0, ASN)], |config| {
         config.extra = originate.to_owned();
+        // FRR takes a link-local next hop only if zebra tells it the interface.
+        config.kernel = software == Software::Frr;
     });
     world.session(&router, Site::router6(1), true);
     let session = world.script(0, 65002, V4);
