@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use bench::Measurement;
 
 /// The benchmarks by name.
-pub const BENCHES: [&str; 15] = [
+pub const BENCHES: [&str; 16] = [
     "api-write",
     "api-read",
     "port-up",
@@ -27,6 +27,7 @@ pub const BENCHES: [&str; 15] = [
     "bgp-latency",
     "bgp-late",
     "bgp-fanout",
+    "bgp-torture",
 ];
 
 /// Runs one benchmark. Those with hosts or routers need root. `only` limits the programs that a BGP benchmark compares.
