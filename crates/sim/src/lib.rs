@@ -12,7 +12,11 @@ use anyhow::{Result, bail};
 use bench::Measurement;
 
 /// The benchmarks by name.
+<<<<<<< HEAD
 pub const BENCHES: [&str; 17] = [
+=======
+pub const BENCHES: [&str; 16] = [
+>>>>>>> bgp-next
     "api-write",
     "api-read",
     "port-up",
@@ -28,8 +32,12 @@ pub const BENCHES: [&str; 17] = [
     "bgp-latency",
     "bgp-late",
     "bgp-fanout",
+<<<<<<< HEAD
     "scan",
     "events",
+=======
+    "bgp-torture",
+>>>>>>> bgp-next
 ];
 
 /// Runs one benchmark. Those with hosts or routers need root. `only` limits the programs that a BGP benchmark compares.

@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// The port of BGP.
-pub(super) const PORT: u16 = 179;
+pub const PORT: u16 = 179;
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 const BUFFER: usize = 256 << 10;
 
@@ -70,6 +70,12 @@ impl Session {
     /// Distinct routes announced and not withdrawn.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Whether it has the route of a slot.
+    pub fn has(&self, slot: u32) -> bool {
+        let word = self.have.get((slot / 64) as usize).copied();
+        word.unwrap_or_default() & (1 << (slot % 64)) != 0
     }
 
     /// UPDATE messages received.
@@ -186,7 +192,6 @@ impl Load {
         timeout: Duration,
     ) -> Result<usize> {
         let first = self.sessions.len();
-        let started = Instant::now();
         self.sessions.extend(plans.into_iter().map(|plan| Session {
             plan,
             stream: None,
@@ -200,6 +205,27 @@ impl Load {
             updates: 0,
             recorded: Vec::new(),
         }));
+        self.open(namespace, first, timeout)?;
+        Ok(first)
+    }
+
+    /// Opens a session again that the peer has closed; it begins without routes.
+    pub fn reopen(
+        &mut self,
+        namespace: &Namespace,
+        session: usize,
+        timeout: Duration,
+    ) -> Result<()> {
+        let closed = &mut self.sessions[session];
+        closed.have.fill(0);
+        closed.count = 0;
+        closed.stalled = false;
+        self.open(namespace, session, timeout)
+    }
+
+    /// Opens what is closed from a session on.
+    fn open(&mut self, namespace: &Namespace, first: usize, timeout: Duration) -> Result<()> {
+        let started = Instant::now();
         loop {
             self.connect_closed(namespace, first)?;
             let deadline = Instant::now() + Duration::from_millis(300);
@@ -210,7 +236,7 @@ impl Load {
                     .iter()
                     .all(|session| session.state == State::Established)
                 {
-                    return Ok(first);
+                    return Ok(());
                 }
             }
             if started.elapsed() > timeout {

@@ -18,7 +18,7 @@ mod site;
 mod usage;
 
 pub use bench::{BENCHES, run};
-pub use load::{Load, Plan, Session, State};
+pub use load::{Load, PORT, Plan, Session, State};
 pub use router::{Neighbor, Router, RouterConfig, Routes, Software};
 pub use routes::{Kind, Said, Source, scan};
 pub use site::Site;

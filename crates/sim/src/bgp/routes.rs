@@ -74,6 +74,13 @@ impl Source {
         out
     }
 
+    /// The message that announces an IPv4 prefix by its slot.
+    pub(super) fn announce_slot(&self, slot: u32) -> Vec<u8> {
+        let prefix = (FIRST_PREFIX + (slot << 8)).to_be_bytes();
+        let nlri = [24, prefix[0], prefix[1], prefix[2]];
+        messages::update(&[], &self.attributes(0, 0), &nlri)
+    }
+
     fn announce_block(&self, numbers: Range<u32>, version: u32) -> Vec<u8> {
         let block = numbers.start / BLOCK;
         let mut nlri = Vec::new();

@@ -21,6 +21,7 @@ const FLUSHES: usize = 4;
 impl Core {
     /// Does what the speaker asks for until it asks for nothing more, tells what happened, and writes.
     pub(super) fn act(&mut self) {
+        self.hear_kernel();
         let now = self.clock.now();
         self.more = (0..FLUSHES).all(|_| self.speaker.flush(now));
         loop {

@@ -33,8 +33,8 @@ pub(super) struct Connection {
     pub(super) stage: Stage,
     /// The admission to give back when it is established or gone.
     pub(super) admitted: Option<IpAddr>,
-    /// The socket may have more to read: readiness is told once (edge-triggered).
-    pub(super) readable: bool,
+    /// The peer has closed its end, which is told once: what is left is read to the end.
+    ending: bool,
     writable: bool,
     outbox: VecDeque<Bytes>,
     pub(super) octets_in: u64,
@@ -59,7 +59,7 @@ impl Connection {
             remote,
             stage,
             admitted: None,
-            readable: false,
+            ending: false,
             writable: stage == Stage::Open,
             outbox: VecDeque::new(),
             octets_in: 0,
@@ -99,20 +99,17 @@ impl Connection {
         for _ in 0..CHUNKS {
             match self.stream.read(buffer) {
                 Ok(0) => {
-                    self.readable = false;
                     return Ok(ReadEnd::Closed);
                 }
                 Ok(length) => {
                     self.octets_in += length as u64;
                     each(&buffer[..length]);
                     // A short read emptied the socket; what comes later is told.
-                    if length < buffer.len() {
-                        self.readable = false;
+                    if length < buffer.len() && !self.ending {
                         return Ok(ReadEnd::Drained);
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.readable = false;
                     return Ok(ReadEnd::Drained);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -120,6 +117,10 @@ impl Connection {
             }
         }
         Ok(ReadEnd::More)
+    }
+
+    pub(super) fn set_ending(&mut self) {
+        self.ending = true;
     }
 
     pub(super) fn set_writable(&mut self) {

@@ -5,7 +5,7 @@ use super::Core;
 use crate::Error;
 use crate::engine::Handle;
 use crate::kernel::{
-    Imported, Kernel, KernelEvent, Leave, NextHop, PROTOCOL_KERNEL, Settings, TABLE_MAIN, Want,
+    Imported, Kernel, Leave, NextHop, PROTOCOL_KERNEL, Settings, TABLE_MAIN, Want,
 };
 use crate::net::{Link, interface_index, link_of};
 use bgp::attribute::{Attributes, Community, Origin as OriginCode};
@@ -37,8 +37,6 @@ pub(super) struct Feed {
     installs: HashMap<TableId, u32>,
     /// Those of the kernel's tables in which the BLACKHOLE community is obeyed.
     blackholes: HashSet<u32>,
-    /// Next hops the kernel's thread tells about.
-    tracked: HashSet<IpAddr>,
     /// What the kernel has that is or may be redistributed, as it was told.
     imported: BTreeMap<(u32, IpNet), Imported>,
     /// What was originated because of it.
@@ -80,15 +78,11 @@ fn protocols(table: &KernelTable) -> BTreeSet<u8> {
 impl Feed {
     /// In the calling thread's network namespace.
     pub(super) fn start(settings: Settings, handle: Handle) -> Result<Self, Error> {
-        let kernel = Kernel::start(settings, move |event| {
-            // The daemon may be stopping.
-            let _ = handle.tell(move |core| core.kernel_event(event));
-        });
+        let kernel = Kernel::start(settings, move || handle.wake());
         Ok(Self {
             kernel: kernel.map_err(Error::io("talk with the kernel over netlink"))?,
             installs: HashMap::new(),
             blackholes: HashSet::new(),
-            tracked: HashSet::new(),
             imported: BTreeMap::new(),
             originated: BTreeMap::new(),
             links: HashMap::new(),
@@ -215,26 +209,25 @@ impl Core {
         due.then_some(bgp::Time(super::SWEEP_AFTER))
     }
 
-    /// Next hops that routes have come with since the last time are looked up.
+    /// The next hops of the routes are looked up.
     fn track_next_hops(&mut self) {
         let Some(feed) = &mut self.feed else {
             return;
         };
-        let new = self.speaker.rib_mut().take_new_next_hops();
-        let before = feed.tracked.len();
-        feed.tracked
-            .extend(new.into_iter().filter(|address| is_resolvable(*address)));
-        if feed.tracked.len() != before {
-            let table = feed.installs.get(&TableId::Global(Family::Ipv4Unicast));
-            let table = table.copied().unwrap_or(TABLE_MAIN);
-            let next_hop = |address: &IpAddr| NextHop {
-                table,
-                address: *address,
-                interface: None,
-            };
-            feed.kernel
-                .track(feed.tracked.iter().map(next_hop).collect());
-        }
+        let Some(next_hops) = self.speaker.rib_mut().changed_next_hops() else {
+            return;
+        };
+        let table = feed.installs.get(&TableId::Global(Family::Ipv4Unicast));
+        let table = table.copied().unwrap_or(TABLE_MAIN);
+        let next_hop = |address| NextHop {
+            table,
+            address,
+            interface: None,
+        };
+        let next_hops = next_hops
+            .into_iter()
+            .filter(|address| is_resolvable(*address));
+        feed.kernel.track(next_hops.map(next_hop).collect());
     }
 
     /// A session is up: next hops of its neighbour that are on the link are found there.
@@ -263,30 +256,27 @@ impl Core {
 
     // ---- what the kernel tells ----
 
-    pub(super) fn kernel_event(&mut self, event: KernelEvent) {
-        match event {
-            KernelEvent::NextHops(news) => {
-                for (next_hop, metric) in news {
-                    let reach = metric.map_or(Reach::Unreachable, Reach::Metric);
-                    let change = RibChange::NextHop(next_hop.address, reach);
-                    self.speaker.rib_mut().configure(change);
-                }
-            }
-            KernelEvent::Imported(news) => {
-                for (table, prefix, imported) in news {
-                    self.import(table, prefix, imported);
-                }
-            }
-            KernelEvent::Links(changes) => {
-                for (interface, up) in changes {
-                    tracing::info!(interface, up, "a link changed");
-                    self.observers.tell(serde_json::json!({
-                        "at": self.clock.timestamp(self.clock.now()).to_string(),
-                        "kind": "link", "neighbor": null,
-                        "text": format!("{interface} is {}", if up { "up" } else { "down" }),
-                    }));
-                }
-            }
+    /// Takes in what the kernel's thread has found out.
+    pub(super) fn hear_kernel(&mut self) {
+        let Some(feed) = &self.feed else {
+            return;
+        };
+        let news = feed.kernel.take_news();
+        for (next_hop, metric) in news.next_hops {
+            let reach = metric.map_or(Reach::Unreachable, Reach::Metric);
+            let change = RibChange::NextHop(next_hop.address, reach);
+            self.speaker.rib_mut().configure(change);
+        }
+        for ((table, prefix), imported) in news.imported {
+            self.import(table, prefix, imported);
+        }
+        for (interface, up) in news.links {
+            tracing::info!(interface, up, "a link changed");
+            self.observers.tell(serde_json::json!({
+                "at": self.clock.timestamp(self.clock.now()).to_string(),
+                "kind": "link", "neighbor": null,
+                "text": format!("{interface} is {}", if up { "up" } else { "down" }),
+            }));
         }
     }
 

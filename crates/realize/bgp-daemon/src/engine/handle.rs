@@ -35,7 +35,7 @@ impl Handle {
             let _ = answer.send(job(core));
         });
         self.jobs.send(job).await.map_err(|_| Error::Stopped)?;
-        self.wake()?;
+        self.wake();
         answered.await.map_err(|_| Error::Stopped)
     }
 
@@ -43,10 +43,14 @@ impl Handle {
     pub(crate) fn tell(&self, job: impl FnOnce(&mut Core) + Send + 'static) -> Result<(), Error> {
         let sent = self.jobs.blocking_send(Box::new(job));
         sent.map_err(|_| Error::Stopped)?;
-        self.wake()
+        self.wake();
+        Ok(())
     }
 
-    fn wake(&self) -> Result<(), Error> {
-        self.waker.wake().map_err(Error::io("wake the engine"))
+    /// Makes the engine look for what there is to do.
+    pub(super) fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "cannot wake the sessions' thread");
+        }
     }
 }

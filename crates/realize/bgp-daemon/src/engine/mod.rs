@@ -271,6 +271,9 @@ impl Core {
                 let Some(connection) = self.io.connections.get_mut(&id) else {
                     return;
                 };
+                if event.is_read_closed() || event.is_error() {
+                    connection.set_ending();
+                }
                 if event.is_writable() || event.is_error() {
                     connection.set_writable();
                     if connection.stage == Stage::Connecting {

@@ -15,7 +15,7 @@ pub(crate) use wire::TABLE_MAIN;
 use ipnet::IpNet;
 use mio::Waker;
 use parking_lot::Mutex;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -46,15 +46,15 @@ pub(crate) struct Imported {
     pub(crate) metric: u32,
 }
 
-/// What the kernel's thread tells.
-#[derive(Debug)]
-pub(crate) enum KernelEvent {
+/// What the kernel's thread has to tell. Only the last of each thing counts, so what waits is bounded by the things.
+#[derive(Debug, Default)]
+pub(crate) struct News {
     /// How these next hops are reached now: the metric of the way there, `None` if there is none.
-    NextHops(Vec<(NextHop, Option<u32>)>),
+    pub(crate) next_hops: HashMap<NextHop, Option<u32>>,
     /// Routes to redistribute that came, changed or went.
-    Imported(Vec<(u32, IpNet, Option<Imported>)>),
+    pub(crate) imported: HashMap<(u32, IpNet), Option<Imported>>,
     /// Interfaces that went up or down.
-    Links(Vec<(String, bool)>),
+    pub(crate) links: BTreeMap<String, bool>,
 }
 
 /// What has happened, for the metrics.
@@ -85,6 +85,7 @@ struct Pending {
 #[derive(Debug)]
 struct Shared {
     pending: Mutex<Pending>,
+    news: Mutex<News>,
     status: Mutex<Status>,
     waker: Waker,
 }
@@ -97,18 +98,17 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Starts in the calling thread's network namespace. `tell` is called by the kernel's thread and must not block.
-    pub(crate) fn start(
-        settings: Settings,
-        tell: impl Fn(KernelEvent) + Send + 'static,
-    ) -> io::Result<Self> {
+    /// Starts in the calling thread's network namespace. `wake` is called by the kernel's thread when there is news, and
+    /// must not block.
+    pub(crate) fn start(settings: Settings, wake: impl Fn() + Send + 'static) -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         let shared = Arc::new(Shared {
             pending: Mutex::default(),
+            news: Mutex::default(),
             status: Mutex::default(),
             waker: Waker::new(poll.registry(), thread::WAKE)?,
         });
-        let worker = thread::Worker::open(poll, settings, shared.clone(), Box::new(tell))?;
+        let worker = thread::Worker::open(poll, settings, shared.clone(), Box::new(wake))?;
         let thread = std::thread::Builder::new()
             .name("bgp-kernel".to_owned())
             .spawn(move || worker.run())?;
@@ -116,6 +116,11 @@ impl Kernel {
             shared,
             thread: Some(thread),
         })
+    }
+
+    /// What there is to tell since the last time.
+    pub(crate) fn take_news(&self) -> News {
+        std::mem::take(&mut *self.shared.news.lock())
     }
 
     /// What routes should do from now on; `None`: they should not be.

@@ -8,7 +8,7 @@ use super::wire::{
     GROUP_NEXTHOP, GROUPS, Hop, Link, Object, RTM_DELLINK, RTM_DELNEXTHOP, RTM_DELROUTE,
     RTM_NEWLINK, RTM_NEWNEXTHOP, RTM_NEWROUTE, Route,
 };
-use super::{Imported, KernelEvent, Leave, Pending, Settings, Shared};
+use super::{Imported, Leave, News, Pending, Settings, Shared};
 use ipnet::IpNet;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -28,7 +28,7 @@ const DUMPS: usize = 5;
 /// Of routes in a table that says nothing: behind what comes with an interface, whose IPv6 routes have 256.
 const METRIC: u32 = 512;
 
-type Tell = Box<dyn Fn(KernelEvent) + Send>;
+type Wake = Box<dyn Fn() + Send>;
 
 pub(super) struct Worker {
     poll: Poll,
@@ -36,7 +36,7 @@ pub(super) struct Worker {
     notices: Netlink,
     settings: Settings,
     shared: Arc<Shared>,
-    tell: Tell,
+    wake: Wake,
     fib: Fib,
     underlay: Underlay,
     /// What was told last of the next hops that are tracked.
@@ -58,7 +58,7 @@ impl Worker {
         poll: Poll,
         settings: Settings,
         shared: Arc<Shared>,
-        tell: Tell,
+        wake: Wake,
     ) -> io::Result<Self> {
         let mut requests = Netlink::open()?;
         let notices = Netlink::subscribe(GROUPS)?;
@@ -75,7 +75,7 @@ impl Worker {
             fib: Fib::new(settings.protocol, objects),
             settings,
             shared,
-            tell,
+            wake,
             underlay: Underlay::default(),
             tracked: HashMap::new(),
             imported: HashMap::new(),
@@ -173,7 +173,7 @@ impl Worker {
             }
         }
         if !news.is_empty() {
-            (self.tell)(KernelEvent::NextHops(news));
+            self.tell(|told| told.next_hops.extend(news));
         }
     }
 
@@ -222,7 +222,7 @@ impl Worker {
             RTM_DELLINK => {
                 if let Some(link) = Link::read(payload) {
                     self.underlay.remove_link(link.index);
-                    (self.tell)(KernelEvent::Links(vec![(link.name, false)]));
+                    self.tell(|told| told.links.extend([(link.name, false)]));
                     self.state.resync = true;
                 }
             }
@@ -264,7 +264,7 @@ impl Worker {
         let was_up = self.underlay.link_up(link.index);
         self.underlay.set_link(link);
         if was_up != up {
-            (self.tell)(KernelEvent::Links(vec![(name, up)]));
+            self.tell(|told| told.links.extend([(name, up)]));
             self.state.underlay = true;
             // IPv4 routes go with their link without a notification each.
             self.state.resync |= !up;
@@ -320,7 +320,7 @@ impl Worker {
             .filter(|link| before.get(&link.name) != Some(&link.up));
         let changed: Vec<_> = changed.map(|link| (link.name.clone(), link.up)).collect();
         if !changed.is_empty() {
-            (self.tell)(KernelEvent::Links(changed));
+            self.tell(|told| told.links.extend(changed));
         }
         self.import_all();
         Ok(())
@@ -360,7 +360,7 @@ impl Worker {
             }
         }
         if !news.is_empty() {
-            (self.tell)(KernelEvent::NextHops(news));
+            self.tell(|told| told.next_hops.extend(news));
         }
     }
 
@@ -380,7 +380,7 @@ impl Worker {
             None => self.imported.remove(&(table, prefix)),
         };
         if before != now {
-            (self.tell)(KernelEvent::Imported(vec![(table, prefix, now)]));
+            self.tell(|told| told.imported.extend([((table, prefix), now)]));
         }
     }
 
@@ -428,6 +428,11 @@ impl Worker {
         // What was refused is found by comparing, when whatever was in the way may be gone.
         self.state.retry = refused > 0;
         self.state.resync |= refused > 0;
+    }
+
+    fn tell(&self, add: impl FnOnce(&mut News)) {
+        add(&mut self.shared.news.lock());
+        (self.wake)();
     }
 
     fn report(&self) {

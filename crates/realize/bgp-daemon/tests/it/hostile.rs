@@ -186,3 +186,22 @@ fn rubbish_gets_a_notification_and_the_end() {
             .then_some(())
     });
 }
+
+#[test]
+fn the_end_of_a_connection_is_seen_although_data_came_with_it() {
+    let (left, right) = pair();
+    let daemon = Running::start(&left, &(head(1) + &neighbor(2, "passive = true")));
+    for round in 1..=5 {
+        let mut raw = Raw::connect(&right);
+        raw.establish();
+        daemon.wait_up("192.0.2.2");
+        raw.stream.write_all(&KEEPALIVE).expect("write");
+        drop(raw);
+        until("the session ends long before its hold time", || {
+            (daemon.neighbor("192.0.2.2")["flaps"] == round).then_some(())
+        });
+        daemon
+            .post("/neighbors/192.0.2.2/clear", "{\"how\": \"hard\"}")
+            .expect("done");
+    }
+}

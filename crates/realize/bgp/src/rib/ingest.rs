@@ -10,7 +10,7 @@ use super::peer::Received;
 use super::shard::Judge;
 use super::tables::{Table, with_table};
 use super::view::{Rejection, UpdateOutcome};
-use crate::message::{Section, UpdateParts};
+use crate::message::{Disposition, Fault, FaultKind, Section, UpdateParts};
 use crate::nlri::{Nlri, Route};
 use crate::{Family, PeerId};
 
@@ -120,13 +120,21 @@ impl Rib {
         routes: impl Iterator<Item = Route> + Clone,
         outcome: &mut UpdateOutcome,
     ) {
-        match self.received_set(slot, parts, section, outcome) {
-            Some(received) => {
-                self.announce(slot, family, received, routes, outcome);
-                self.sets.release(received, 1);
-            }
-            None => self.take_away(slot, family, routes, outcome),
+        let Some(received) = self.received_set(slot, parts, section, outcome) else {
+            self.take_away(slot, family, routes, outcome);
+            return;
+        };
+        let contradictory = |route: &Route| route.treat_as_withdraw().is_some();
+        if family == Family::Evpn && routes.clone().any(|route| contradictory(&route)) {
+            let good = routes.clone().filter(|route| !contradictory(route));
+            self.announce(slot, family, received, good, outcome);
+            outcome.faults.extend(routes.clone().find_map(fault_of));
+            let bad = routes.filter(contradictory);
+            self.take_away(slot, family, bad, outcome);
+        } else {
+            self.announce(slot, family, received, routes, outcome);
         }
+        self.sets.release(received, 1);
     }
 
     /// The attributes of a section, decoded unless they were lately; none if its routes count as withdrawn.
@@ -291,6 +299,16 @@ impl Rib {
             self.sets.release(set, count);
         }
     }
+}
+
+/// What is wrong with a route that counts as withdrawn whatever its attributes are.
+fn fault_of(route: Route) -> Option<Fault> {
+    Some(Fault {
+        attribute: None,
+        kind: FaultKind::Value(route.treat_as_withdraw()?),
+        disposition: Disposition::TreatAsWithdraw,
+        bytes: Box::default(),
+    })
 }
 
 /// How many routes were announced.

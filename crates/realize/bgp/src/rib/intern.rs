@@ -161,15 +161,13 @@ pub(crate) struct AttributeSets {
 #[derive(Debug, Default)]
 struct SeenNextHops {
     all: HashSet<IpAddr>,
-    new: Vec<IpAddr>,
+    changed: bool,
 }
 
 impl SeenNextHops {
     fn see(&mut self, attributes: &Attributes) {
-        if let Some(next_hop) = attributes.next_hop
-            && self.all.insert(next_hop.address())
-        {
-            self.new.push(next_hop.address());
+        if let Some(next_hop) = attributes.next_hop {
+            self.changed |= self.all.insert(next_hop.address());
         }
     }
 }
@@ -199,23 +197,24 @@ impl AttributeSets {
         }
     }
 
-    /// Next hops that no call before has told of. The first call tells of all, and makes the sets keep count.
-    pub(crate) fn take_new_next_hops(&mut self) -> Vec<IpAddr> {
-        if self.next_hops.is_none() {
-            let mut seen = SeenNextHops::default();
-            let ids = 0..self.sets.bound();
-            for set in ids
-                .map(|id| &self.sets[id])
-                .filter(|set| set.references > 0)
-            {
-                seen.see(&set.attributes);
+    /// Next hops of all sets, if there are others than at the last call. Some may be of sets that are gone, but not many more
+    /// than there are sets.
+    pub(crate) fn changed_next_hops(&mut self) -> Option<HashSet<IpAddr>> {
+        let slack = 1_024 + 2 * self.sets.len();
+        let seen = self.next_hops.take();
+        let mut seen = match seen.filter(|seen| seen.all.len() <= slack) {
+            Some(seen) => seen,
+            None => {
+                let mut seen = SeenNextHops::default();
+                let sets = (0..self.sets.bound()).map(|id| &self.sets[id]);
+                sets.filter(|set| set.references > 0)
+                    .for_each(|set| seen.see(&set.attributes));
+                seen
             }
-            self.next_hops = Some(seen);
-        }
-        self.next_hops
-            .as_mut()
-            .map(|seen| std::mem::take(&mut seen.new))
-            .unwrap_or_default()
+        };
+        let changed = std::mem::take(&mut seen.changed).then(|| seen.all.clone());
+        self.next_hops = Some(seen);
+        changed
     }
 
     pub(crate) const fn own(&self) -> &Identity {

@@ -71,7 +71,7 @@ use crate::nlri::{Nlri, Route, RouteTarget};
 use crate::policy::{Policies, PolicyName};
 use crate::{Family, PeerId};
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// The routing tables of a speaker.
@@ -195,10 +195,10 @@ impl Rib {
     }
 
     /// Distinct attribute sets in use.
-    /// Next hops of routes that no call before has told of; the first call tells of all. What the routing table says of
-    /// them comes back as [`RibChange::NextHop`].
-    pub fn take_new_next_hops(&mut self) -> Vec<std::net::IpAddr> {
-        self.sets.take_new_next_hops()
+    /// The next hops of all routes, if there are others than at the last call. What the routing table says of them comes
+    /// back as [`RibChange::NextHop`].
+    pub fn changed_next_hops(&mut self) -> Option<HashSet<std::net::IpAddr>> {
+        self.sets.changed_next_hops()
     }
 
     pub fn attribute_sets(&self) -> usize {

@@ -6,6 +6,7 @@ mod fanout;
 mod judge;
 mod latency;
 mod stage;
+mod torture;
 
 use super::router::Software;
 use super::routes::Kind;
@@ -14,7 +15,7 @@ use anyhow::{Result, bail};
 use convergence::Case;
 
 /// The benchmarks by name.
-pub const BENCHES: [&str; 8] = [
+pub const BENCHES: [&str; 9] = [
     "bgp-transit",
     "bgp-reflect",
     "bgp-vpn",
@@ -23,6 +24,7 @@ pub const BENCHES: [&str; 8] = [
     "bgp-latency",
     "bgp-late",
     "bgp-fanout",
+    "bgp-torture",
 ];
 
 /// Runs one of [`BENCHES`]; only with some programs if they are given. Blocks; needs root.
@@ -49,6 +51,7 @@ pub fn run(name: &str, only: &[Software]) -> Result<Vec<Measurement>> {
         "bgp-rtc" => convergence::measure(&Case::RTC, &with(&[Netwright, Gobgp])),
         "bgp-latency" => latency::measure(&all),
         "bgp-late" => latency::late(&all),
+        "bgp-torture" => torture::measure(&all),
         "bgp-fanout" => fanout::measure(&all),
         _ => bail!("no BGP benchmark is called '{name}'"),
     }

@@ -20,15 +20,18 @@ fn neighbor(out: &mut String, config: &RouterConfig, neighbor: &Neighbor) -> std
         writeln!(out, "password = \"{password}\"")?;
     }
     if neighbor.bfd {
-        writeln!(out, "bfd = {{ interval = 100 }}")?;
+        writeln!(out, "bfd = {{ interval = 300 }}")?;
+    }
+    if neighbor.reflector_client {
+        writeln!(out, "rr-client = true")?;
+    }
+    if neighbor.add_path {
+        writeln!(out, "add-path-limit = \"all\"")?;
     }
     for family in &neighbor.families {
         writeln!(out, "[neighbors.families.{family}]")?;
-        if neighbor.reflector_client {
-            writeln!(out, "rr-client = true")?;
-        }
         if neighbor.add_path {
-            writeln!(out, "add-path = {{ send = \"all\", receive = true }}")?;
+            writeln!(out, "add-path = \"both\"")?;
         }
         if let Some(most) = neighbor.max_prefixes {
             writeln!(out, "max-prefix = {{ limit = {most} }}")?;
@@ -53,6 +56,10 @@ fn configuration(config: &RouterConfig) -> Result<String, std::fmt::Error> {
     }
     out.push_str(&config.extra);
     Ok(out)
+}
+
+fn socket(folder: &Path) -> String {
+    folder.join("bgp.sock").to_string_lossy().into_owned()
 }
 
 /// The binary of the build that this lab is of: beside it, or beside the `deps` that tests are in.
@@ -84,26 +91,32 @@ impl Program for Netwright {
             "run",
             "--config",
             &file.to_string_lossy(),
+            "--state-dir",
+            &folder.join("state").to_string_lossy(),
+            "--socket",
+            &socket(folder),
         ])])
     }
 
-    fn control(&self, _folder: &Path) -> Vec<String> {
-        line(&[&program().unwrap_or_default(), "bgp"])
+    fn control(&self, folder: &Path) -> Vec<String> {
+        let socket = format!("NETWRIGHT_BGP_SOCKET={}", socket(folder));
+        line(&["env", &socket, &program().unwrap_or_default(), "bgp"])
     }
 
     fn established(&self, router: &Router) -> Result<BTreeSet<IpAddr>> {
         let neighbors = router.control_json(&["neighbors", "-o", "json"])?;
-        let neighbors = neighbors.as_array().into_iter().flatten();
+        let neighbors = neighbors["neighbors"].as_array().into_iter().flatten();
         Ok(neighbors
             .filter(|neighbor| neighbor["state"] == "established")
-            .filter_map(|neighbor| neighbor["address"].as_str()?.parse().ok())
+            .filter_map(|neighbor| neighbor["neighbor"].as_str()?.parse().ok())
             .collect())
     }
 
     fn routes(&self, router: &Router, family: Family) -> Result<Routes> {
-        let rib = router.control_json(&["rib", family.name(), "-o", "json"])?;
+        let rib = router.control_json(&["rib", family.name(), "--limit", "0", "-o", "json"])?;
         let mut routes = Routes::new();
-        for route in rib.as_array().into_iter().flatten() {
+        let paths = rib["routes"].as_array().into_iter().flatten();
+        for route in paths.filter(|path| path["state"] != "rejected") {
             let name = route["route"].as_str().unwrap_or_default().to_owned();
             let entry = routes
                 .entry(name)

@@ -33,6 +33,19 @@ fn vtep(namespace: &Namespace, number: u8) -> Namespace {
     workload
 }
 
+/// FRR with zebra, a VTEP and its workload.
+fn frr_vtep(world: &World, number: u8) -> (Router, Namespace) {
+    let toward = vec![Neighbor::new(Site::router(0), ASN, EVPN)];
+    let router = world.router(number, Software::Frr, ASN, toward, |config| {
+        config.kernel = true;
+        config.extra = format!(
+            "router bgp {ASN}\n address-family l2vpn evpn\n  advertise-all-vni\n exit-address-family\n"
+        );
+    });
+    let workload = vtep(router.namespace(), number);
+    (router, workload)
+}
+
 #[test]
 fn two_frr_vteps_reach_each_other_through_us() {
     if !is_root() {
@@ -43,18 +56,7 @@ fn two_frr_vteps_reach_each_other_through_us() {
         .map(|number| client(Site::router(number), EVPN))
         .to_vec();
     let reflector = world.router(0, ours(), ASN, neighbors, |_| {});
-    let mut vteps: Vec<(Router, Namespace)> = Vec::new();
-    for number in [1, 2] {
-        let toward = vec![Neighbor::new(Site::router(0), ASN, EVPN)];
-        let router = world.router(number, Software::Frr, ASN, toward, |config| {
-            config.kernel = true;
-            config.extra = format!(
-                "router bgp {ASN}\n address-family l2vpn evpn\n  advertise-all-vni\n exit-address-family\n"
-            );
-        });
-        let workload = vtep(router.namespace(), number);
-        vteps.push((router, workload));
-    }
+    let vteps = [1, 2].map(|number| frr_vtep(&world, number));
     for (router, _) in &vteps {
         world.session(router, Site::router(0), true);
     }

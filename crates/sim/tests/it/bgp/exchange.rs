@@ -2,7 +2,8 @@
 
 use super::samples::Sample;
 use super::world::{ASN, Family, World, client, is_root, ours, passive};
-use sim::bgp::{Neighbor, Site, Software};
+use sim::bgp::{Neighbor, Router, Site, Software};
+use std::net::Ipv4Addr;
 
 use Family::{Evpn, Ipv4Labeled, Ipv4Unicast, Ipv6Labeled, Ipv6Unicast, Vpnv4, Vpnv6};
 
@@ -109,6 +110,11 @@ fn every_family_with_exabgp() {
     let exabgp = world.router(1, Software::Exabgp, ASN, toward, |_| {});
     world.session(&router, Site::router(1), true);
 
+    exabgp_says(&mut world, &router, &exabgp);
+    exabgp_hears(&mut world, &exabgp, script, &families);
+}
+
+fn exabgp_says(world: &mut World, router: &Router, exabgp: &Router) {
     let said = [
         (Ipv4Unicast, "10.21.0.0/24", "10.21.0.0/24 next-hop self"),
         (
@@ -128,7 +134,7 @@ fn every_family_with_exabgp() {
             .expect("told");
     }
     for (family, shown, _) in &said {
-        world.route(&router, *family, shown, true);
+        world.route(router, *family, shown, true);
     }
     for (_, _, route) in &said {
         exabgp
@@ -136,10 +142,12 @@ fn every_family_with_exabgp() {
             .expect("told");
     }
     for (family, shown, _) in &said {
-        world.route(&router, *family, shown, false);
+        world.route(router, *family, shown, false);
     }
+}
 
-    let session = world.script(0, ASN, &families);
+fn exabgp_hears(world: &mut World, exabgp: &Router, script: Ipv4Addr, families: &[Family]) {
+    let session = world.script(0, ASN, families);
     let samples: Vec<Sample> = families.iter().flat_map(|f| Sample::of(*f)).collect();
     for sample in &samples {
         world.send(session, sample.announce(script, None));
@@ -147,12 +155,12 @@ fn every_family_with_exabgp() {
     // ExaBGP writes an ESI and a route type as numbers of its own; these two are only passed on.
     let named = |sample: &&Sample| !sample.shown.starts_with("01:02");
     for sample in samples.iter().filter(named) {
-        world.route(&exabgp, sample.family, sample.shown, true);
+        world.route(exabgp, sample.family, sample.shown, true);
     }
     for sample in &samples {
         world.send(session, sample.withdraw());
     }
     for sample in samples.iter().filter(named) {
-        world.route(&exabgp, sample.family, sample.shown, false);
+        world.route(exabgp, sample.family, sample.shown, false);
     }
 }

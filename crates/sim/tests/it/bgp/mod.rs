@@ -3,6 +3,7 @@
 mod capture;
 mod evpn;
 mod exchange;
+mod hostile;
 mod reflect;
 mod refresh;
 mod restart;

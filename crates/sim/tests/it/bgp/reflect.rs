@@ -50,14 +50,10 @@ fn reflected_to(software: Software, originator: &str, cluster: &str) {
     world.send(sessions[1], fresh.announce(from_other, None));
     world.route(&reached, fresh.family, fresh.shown, true);
     // A later route of a client arrives there, so the one of the non-client was not merely on its way.
-    let marker = sim::bgp::Source {
-        kind: sim::bgp::Kind::Ipv4,
-        asn: ASN,
-        external: false,
-        next_hop: from_client,
-        targets: 0,
-    };
-    world.send(sessions[0], marker.announce(0..1, 0));
+    world.send(
+        sessions[0],
+        super::samples::numbered(from_client).announce(0..1, 0),
+    );
     world.until("the later route", || {
         other
             .routes(Family::Ipv4Unicast)

@@ -1,10 +1,12 @@
 //! One route of every kind, written by hand, and what a router must show of it.
 
-use super::world::Family;
+use super::world::{ASN, Family};
 use sim::bgp::messages::{self, TRANSITIVE, WELL_KNOWN, attribute, mp_reach, mp_unreach};
+use sim::bgp::{Kind, Source};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A route as octets of NLRI, with what its name must contain wherever it is shown.
+#[derive(Clone)]
 pub(super) struct Sample {
     pub(super) family: Family,
     pub(super) shown: &'static str,
@@ -157,6 +159,20 @@ impl Sample {
         }
     }
 
+    /// Whether its NLRI, with its label or another one, is among the octets: a message may hold several routes.
+    pub(super) fn is_in(&self, octets: &[u8], label: Option<[u8; 3]>) -> bool {
+        let nlri = self.labelled(label);
+        octets.windows(nlri.len()).any(|window| window == nlri)
+    }
+
+    fn labelled(&self, label: Option<[u8; 3]>) -> Vec<u8> {
+        let mut nlri = self.nlri.clone();
+        if let (Some(at), Some(label)) = (self.label_at, label) {
+            nlri[at..at + 3].copy_from_slice(&label);
+        }
+        nlri
+    }
+
     /// The UPDATE that withdraws it.
     pub(super) fn withdraw(&self) -> Vec<u8> {
         match self.family {
@@ -167,10 +183,7 @@ impl Sample {
 
     /// The same with another label in the NLRI.
     pub(super) fn withdraw_labelled(&self, label: [u8; 3]) -> Vec<u8> {
-        let mut other = self.nlri.clone();
-        if let Some(at) = self.label_at {
-            other[at..at + 3].copy_from_slice(&label);
-        }
+        let other = self.labelled(Some(label));
         messages::update(&[], &mp_unreach(self.family, &other), &[])
     }
 }
@@ -192,4 +205,15 @@ pub(super) fn communities() -> Vec<u8> {
 /// The sample of IPv4 unicast, as everybody writes it.
 pub(super) const fn far_prefix() -> &'static str {
     "10.1.2.0/24"
+}
+
+/// Numbered IPv4 routes of an internal neighbour.
+pub(super) const fn numbered(next_hop: Ipv4Addr) -> Source {
+    Source {
+        kind: Kind::Ipv4,
+        asn: ASN,
+        external: false,
+        next_hop,
+        targets: 0,
+    }
 }

@@ -144,6 +144,8 @@ fn ipv4_over_ipv6_with(software: Software, originate: &str) {
     let router = world.router(0, ours(), ASN, neighbors, |_| {});
     let peer = world.router(1, software, PEERS, vec![over6(0, ASN)], |config| {
         config.extra = originate.to_owned();
+        // FRR takes a link-local next hop only if zebra tells it the interface.
+        config.kernel = software == Software::Frr;
     });
     world.session(&router, Site::router6(1), true);
     let session = world.script(0, 65002, V4);
@@ -185,13 +187,7 @@ fn too_many_prefixes_end_the_session() {
     };
     let router = world.router(0, ours(), ASN, vec![neighbor], |_| {});
     let session = world.script(0, ASN, V4);
-    let source = sim::bgp::Source {
-        kind: sim::bgp::Kind::Ipv4,
-        asn: ASN,
-        external: false,
-        next_hop: script,
-        targets: 0,
-    };
+    let source = super::samples::numbered(script);
     world.send(session, source.announce(0..5, 0));
     world.until("five routes", || {
         router
@@ -207,6 +203,69 @@ fn too_many_prefixes_end_the_session() {
         },
     );
     world.session(&router, script, false);
+}
+
+const REASON: &str = "moved to rack 12";
+const ADMINISTRATIVE_SHUTDOWN: u8 = 2;
+
+/// What the operator says when a session is shut down is told to the neighbour (RFC 9003), and the session stays down until enabled.
+#[test]
+fn frr_is_told_why_it_is_shut_down() {
+    if !is_root() {
+        return;
+    }
+    let mut world = World::new();
+    let script = world.next_source();
+    let neighbors = vec![client(Site::router(1), V4), passive(client(script, V4))];
+    let router = world.router(0, Software::Netwright, ASN, neighbors, |_| {});
+    let toward = vec![client(Site::router(0), V4)];
+    let frr = world.router(1, Software::Frr, ASN, toward, |_| {});
+    world.session(&router, Site::router(1), true);
+    let session = world.script(0, ASN, V4);
+    for neighbor in [Site::router(1), script] {
+        let neighbor = neighbor.to_string();
+        router
+            .control(&["neighbor", "shutdown", &neighbor, "--message", REASON])
+            .expect("shut down");
+    }
+    world.heard(session, "the reason", |kind, body| {
+        let told = body.starts_with(&[CEASE, ADMINISTRATIVE_SHUTDOWN, REASON.len() as u8]);
+        (kind == NOTIFICATION && told && body.ends_with(REASON.as_bytes())).then_some(())
+    });
+    world.until("FRR to tell the reason", || {
+        let told = frr.control(&["show bgp neighbors json"]);
+        told.is_ok_and(|told| told.contains(REASON))
+    });
+    world.session(&router, Site::router(1), false);
+    let neighbor = Site::router(1).to_string();
+    router
+        .control(&["neighbor", "enable", &neighbor])
+        .expect("enabled");
+    world.session(&router, Site::router(1), true);
+}
+
+/// And the other way around: FRR's operator says why.
+#[test]
+fn we_are_told_why_frr_shuts_down() {
+    if !is_root() {
+        return;
+    }
+    let mut world = World::new();
+    let [router, frr] = pair(&world, Software::Frr, |_| {});
+    world.session(&router, Site::router(1), true);
+    let shutdown = format!("neighbor {} shutdown message {REASON}", Site::router(0));
+    let lines = [
+        "configure terminal",
+        "-c",
+        &format!("router bgp {ASN}"),
+        "-c",
+        &shutdown,
+    ];
+    frr.control(&lines).expect("configured");
+    world.until("ours to tell the reason", || {
+        let told = router.control(&["neighbors", "-o", "json"]);
+        told.is_ok_and(|told| told.contains(REASON))
+    });
 }
 
 /// The peer's BFD falls silent: the session ends long before its hold time.

@@ -26,256 +26,260 @@ fn check(text: &str, line: usize, key: &str, problem: &str) {
     );
 }
 
+/// Lines of a neighbor (the first is line 7): line, key and part of the problem.
+const OF_A_NEIGHBOR: &[(&str, usize, &str, &str)] = &[
+    (
+        "hold-tim = 3",
+        7,
+        "neighbors[0].hold-tim",
+        "did you mean `hold-time`?",
+    ),
+    (
+        "xyzzy = 3",
+        7,
+        "neighbors[0].xyzzy",
+        "unknown key; known here: ",
+    ),
+    (
+        "hold-time = 2",
+        7,
+        "neighbors[0].hold-time",
+        "0 (no keepalives) or 3 to 65535",
+    ),
+    (
+        "hold-time = \"3\"",
+        7,
+        "neighbors[0].hold-time",
+        "must be a whole number",
+    ),
+    (
+        "hold-time = -3",
+        7,
+        "neighbors[0].hold-time",
+        "must be a whole number",
+    ),
+    (
+        "hold-time = 65536",
+        7,
+        "neighbors[0].hold-time",
+        "0 to 65535",
+    ),
+    ("keepalive = 31", 7, "neighbors[0].keepalive", "at most 30"),
+    (
+        "passive = 1",
+        7,
+        "neighbors[0].passive",
+        "must be true or false",
+    ),
+    ("role = \"boss\"", 7, "neighbors[0].role", "\"customer\""),
+    (
+        "role-strict = true",
+        7,
+        "neighbors[0].role-strict",
+        "needs a role",
+    ),
+    (
+        "local-address = \"::1\"",
+        7,
+        "neighbors[0].local-address",
+        "not of one IP version",
+    ),
+    (
+        "import = \"nothing\"",
+        7,
+        "neighbors[0].import",
+        "add [policies.nothing]",
+    ),
+    (
+        "group = \"g\"",
+        7,
+        "neighbors[0].group",
+        "there is no such group",
+    ),
+    (
+        "families = [\"ipv5\"]",
+        7,
+        "neighbors[0].families",
+        "unknown family ipv5",
+    ),
+    (
+        "families.evpn.max-prefix = {}",
+        7,
+        "neighbors[0].families.evpn.max-prefix.limit",
+        "is missing",
+    ),
+    (
+        "families.evpn.add-path = \"all\"",
+        7,
+        "neighbors[0].families.evpn.add-path",
+        "\"receive\"",
+    ),
+    (
+        "ttl-security = 1\nebgp-multihop = 2",
+        8,
+        "neighbors[0].ebgp-multihop",
+        "exclude each other",
+    ),
+    (
+        "ttl-security = 0",
+        7,
+        "neighbors[0].ttl-security",
+        "1 to 254",
+    ),
+    (
+        "password = \"a\"\npassword-file = \"b\"",
+        8,
+        "neighbors[0].password-file",
+        "keep one",
+    ),
+    (
+        "graceful-restart.restart-time = 4096",
+        7,
+        "neighbors[0].graceful-restart.restart-time",
+        "1 to 4095",
+    ),
+    (
+        "bfd = 3",
+        7,
+        "neighbors[0].bfd",
+        "must be a table, not a integer",
+    ),
+    (
+        "interface = \"a/b\"",
+        7,
+        "neighbors[0].interface",
+        "no name of an interface",
+    ),
+    (
+        "range = \"10.0.0.0/8\"",
+        4,
+        "neighbors[0]",
+        "more than one of address, interface and range",
+    ),
+];
+
 #[test]
 fn every_kind_of_mistake_has_its_line_and_its_remedy() {
     let neighbor =
         |rest: &str| format!("[[neighbors]]\naddress = \"192.0.2.2\"\nremote-as = 1\n{rest}\n");
-    let table = [
-        (
-            "hold-tim = 3",
-            7,
-            "neighbors[0].hold-tim",
-            "did you mean `hold-time`?",
-        ),
-        (
-            "xyzzy = 3",
-            7,
-            "neighbors[0].xyzzy",
-            "unknown key; known here: ",
-        ),
-        (
-            "hold-time = 2",
-            7,
-            "neighbors[0].hold-time",
-            "0 (no keepalives) or 3 to 65535",
-        ),
-        (
-            "hold-time = \"3\"",
-            7,
-            "neighbors[0].hold-time",
-            "must be a whole number",
-        ),
-        (
-            "hold-time = -3",
-            7,
-            "neighbors[0].hold-time",
-            "must be a whole number",
-        ),
-        (
-            "hold-time = 65536",
-            7,
-            "neighbors[0].hold-time",
-            "0 to 65535",
-        ),
-        ("keepalive = 31", 7, "neighbors[0].keepalive", "at most 30"),
-        (
-            "passive = 1",
-            7,
-            "neighbors[0].passive",
-            "must be true or false",
-        ),
-        ("role = \"boss\"", 7, "neighbors[0].role", "\"customer\""),
-        (
-            "role-strict = true",
-            7,
-            "neighbors[0].role-strict",
-            "needs a role",
-        ),
-        (
-            "local-address = \"::1\"",
-            7,
-            "neighbors[0].local-address",
-            "not of one IP version",
-        ),
-        (
-            "import = \"nothing\"",
-            7,
-            "neighbors[0].import",
-            "add [policies.nothing]",
-        ),
-        (
-            "group = \"g\"",
-            7,
-            "neighbors[0].group",
-            "there is no such group",
-        ),
-        (
-            "families = [\"ipv5\"]",
-            7,
-            "neighbors[0].families",
-            "unknown family ipv5",
-        ),
-        (
-            "families.evpn.max-prefix = {}",
-            7,
-            "neighbors[0].families.evpn.max-prefix.limit",
-            "is missing",
-        ),
-        (
-            "families.evpn.add-path = \"all\"",
-            7,
-            "neighbors[0].families.evpn.add-path",
-            "\"receive\"",
-        ),
-        (
-            "ttl-security = 1\nebgp-multihop = 2",
-            8,
-            "neighbors[0].ebgp-multihop",
-            "exclude each other",
-        ),
-        (
-            "ttl-security = 0",
-            7,
-            "neighbors[0].ttl-security",
-            "1 to 254",
-        ),
-        (
-            "password = \"a\"\npassword-file = \"b\"",
-            8,
-            "neighbors[0].password-file",
-            "keep one",
-        ),
-        (
-            "graceful-restart.restart-time = 4096",
-            7,
-            "neighbors[0].graceful-restart.restart-time",
-            "1 to 4095",
-        ),
-        (
-            "bfd = 3",
-            7,
-            "neighbors[0].bfd",
-            "must be a table, not a integer",
-        ),
-        (
-            "interface = \"a/b\"",
-            7,
-            "neighbors[0].interface",
-            "no name of an interface",
-        ),
-        (
-            "range = \"10.0.0.0/8\"",
-            4,
-            "neighbors[0]",
-            "more than one of address, interface and range",
-        ),
-    ];
-    for (rest, line, key, problem) in table {
-        check(&neighbor(rest), line, key, problem);
+    for (rest, line, key, problem) in OF_A_NEIGHBOR {
+        check(&neighbor(rest), *line, key, problem);
     }
 }
 
+/// Texts (the first line is line 4): line, key and part of the problem.
+const ELSEWHERE: &[(&str, usize, &str, &str)] = &[
+    (
+        "[[neighbors]]\nremote-as = 1",
+        4,
+        "neighbors[0]",
+        "needs one of: address",
+    ),
+    (
+        "[[neighbors]]\naddress = \"192.0.2.2\"",
+        4,
+        "neighbors[0].remote-as",
+        "is missing",
+    ),
+    (
+        "[[neighbors]]\naddress = \"fe80::1\"\nremote-as = 1",
+        5,
+        "neighbors[0].address",
+        "link-local",
+    ),
+    (
+        "[[neighbors]]\nrange = \"10.0.0.1/8\"\nremote-as = 1",
+        5,
+        "neighbors[0].range",
+        "10.0.0.0/8",
+    ),
+    (
+        "[groups.g]\naddress = \"192.0.2.2\"",
+        5,
+        "groups.g.address",
+        "belongs to a neighbor",
+    ),
+    (
+        "[groups.g]\nhold-time = 1",
+        5,
+        "groups.g.hold-time",
+        "3 to 65535",
+    ),
+    (
+        "[policies.p]\ndefault = \"maybe\"",
+        5,
+        "policies.p",
+        "unknown variant",
+    ),
+    (
+        "[policies.p]\nrules = [{ match = [{ prefix-list = \"l\" }], then = \"accept\" }]",
+        4,
+        "policies.p",
+        "prefix list l",
+    ),
+    (
+        "[policies.p]\nrules = [{ then = { jump = \"q\" } }]",
+        5,
+        "policies.p",
+        "does not exist",
+    ),
+    (
+        "[vrfs.v]\nrd = \"x\"",
+        5,
+        "vrfs.v.rd",
+        "route distinguisher",
+    ),
+    (
+        "[vrfs.v]\ntargets = [\"1:1\", \"x\"]\nrd = \"1:1\"",
+        5,
+        "vrfs.v.targets",
+        "route target",
+    ),
+    (
+        "[vrfs.v]\nrd = \"1:1\"\nlabel = 15",
+        6,
+        "vrfs.v.label",
+        "16 to 1048575",
+    ),
+    ("[mac-vrfs.v]\nrd = \"1:1\"", 4, "mac-vrfs.v", "needs a vni"),
+    (
+        "[[networks]]\nvrf = \"v\"\nprefix = \"10.0.0.0/8\"",
+        5,
+        "networks[0].vrf",
+        "add [vrfs.v]",
+    ),
+    (
+        "[[networks]]\nprefix = \"10.0.0.0/8\"\nrd = \"1:1\"",
+        4,
+        "networks[0].label",
+        "is missing",
+    ),
+    (
+        "[[kernel]]\ntable = 255",
+        5,
+        "kernel[0].table",
+        "kept by the kernel",
+    ),
+    (
+        "[[bmp]]\naddress = \"192.0.2.1\"",
+        5,
+        "bmp[0].address",
+        "with its port",
+    ),
+    (
+        "[api]\nlisten = true",
+        5,
+        "api.listen",
+        "false switches it off",
+    ),
+    ("[neighbours]", 4, "neighbours", "did you mean `neighbors`?"),
+    ("[[neighbors]\n", 4, "", "not TOML"),
+];
+
 #[test]
 fn mistakes_outside_of_neighbors() {
-    let table = [
-        (
-            "[[neighbors]]\nremote-as = 1",
-            4,
-            "neighbors[0]",
-            "needs one of: address",
-        ),
-        (
-            "[[neighbors]]\naddress = \"192.0.2.2\"",
-            4,
-            "neighbors[0].remote-as",
-            "is missing",
-        ),
-        (
-            "[[neighbors]]\naddress = \"fe80::1\"\nremote-as = 1",
-            5,
-            "neighbors[0].address",
-            "link-local",
-        ),
-        (
-            "[[neighbors]]\nrange = \"10.0.0.1/8\"\nremote-as = 1",
-            5,
-            "neighbors[0].range",
-            "10.0.0.0/8",
-        ),
-        (
-            "[groups.g]\naddress = \"192.0.2.2\"",
-            5,
-            "groups.g.address",
-            "belongs to a neighbor",
-        ),
-        (
-            "[groups.g]\nhold-time = 1",
-            5,
-            "groups.g.hold-time",
-            "3 to 65535",
-        ),
-        (
-            "[policies.p]\ndefault = \"maybe\"",
-            5,
-            "policies.p",
-            "unknown variant",
-        ),
-        (
-            "[policies.p]\nrules = [{ match = [{ prefix-list = \"l\" }], then = \"accept\" }]",
-            4,
-            "policies.p",
-            "prefix list l",
-        ),
-        (
-            "[policies.p]\nrules = [{ then = { jump = \"q\" } }]",
-            5,
-            "policies.p",
-            "does not exist",
-        ),
-        (
-            "[vrfs.v]\nrd = \"x\"",
-            5,
-            "vrfs.v.rd",
-            "route distinguisher",
-        ),
-        (
-            "[vrfs.v]\ntargets = [\"1:1\", \"x\"]\nrd = \"1:1\"",
-            5,
-            "vrfs.v.targets",
-            "route target",
-        ),
-        (
-            "[vrfs.v]\nrd = \"1:1\"\nlabel = 15",
-            6,
-            "vrfs.v.label",
-            "16 to 1048575",
-        ),
-        ("[mac-vrfs.v]\nrd = \"1:1\"", 4, "mac-vrfs.v", "needs a vni"),
-        (
-            "[[networks]]\nvrf = \"v\"\nprefix = \"10.0.0.0/8\"",
-            5,
-            "networks[0].vrf",
-            "add [vrfs.v]",
-        ),
-        (
-            "[[networks]]\nprefix = \"10.0.0.0/8\"\nrd = \"1:1\"",
-            4,
-            "networks[0].label",
-            "is missing",
-        ),
-        (
-            "[[kernel]]\ntable = 255",
-            5,
-            "kernel[0].table",
-            "kept by the kernel",
-        ),
-        (
-            "[[bmp]]\naddress = \"192.0.2.1\"",
-            5,
-            "bmp[0].address",
-            "with its port",
-        ),
-        (
-            "[api]\nlisten = true",
-            5,
-            "api.listen",
-            "false switches it off",
-        ),
-        ("[neighbours]", 4, "neighbours", "did you mean `neighbors`?"),
-        ("[[neighbors]\n", 4, "", "not TOML"),
-    ];
-    for (text, line, key, problem) in table {
-        check(text, line, key, problem);
+    for (text, line, key, problem) in ELSEWHERE {
+        check(text, *line, key, problem);
     }
     let twice = "[[neighbors]]\naddress = \"192.0.2.2\"\nremote-as = 1\n".repeat(2);
     check(&twice, 7, "neighbors[1]", "configured twice");

@@ -1,13 +1,13 @@
 //! Random histories: after quiet, every table is the model's and every peer knows what the model says.
 
 use super::lab::{
-    Known, OWN_AS, OWN_ID, Receiver, announce, attributes, codec, info, named, route, settle,
-    with_communities, with_targets, withdraw,
+    Known, OWN_AS, OWN_ID, OWN_V6, Receiver, address6, announce, codec, info, named, relabeled,
+    route, settle, withdraw,
 };
 use super::model::{Announced, Model, ModelPeer, Stale};
-use bgp::attribute::{Community, Origin};
+use super::shape::{Shape, policies, shape, shaped};
+use bgp::attribute::Community;
 use bgp::message::{CodecContext, RefreshKind};
-use bgp::policy::Policies;
 use bgp::rib::{
     Origin as From, PathState, PeerInfo, PeerKind, Reach, Rib, RibChange, RibConfig, Select,
     TableId,
@@ -16,7 +16,7 @@ use bgp::{Family, FamilySet, PeerId};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-const FAMILIES: [Family; 3] = [Family::Ipv4Unicast, Family::Vpnv4, Family::RouteTarget];
+const FAMILIES: [Family; 8] = Family::ALL;
 const PEERS: u8 = 7;
 
 #[derive(Debug, Clone)]
@@ -67,47 +67,17 @@ enum Step {
     Quiet,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Shape {
-    length: u8,
-    med: Option<u8>,
-    origin: bool,
-    community: u8,
-    targets: u8,
-    local_pref: bool,
-}
-
-fn shape() -> impl Strategy<Value = Shape> {
-    (
-        0u8..3,
-        prop::option::of(0u8..3),
-        any::<bool>(),
-        0u8..6,
-        0u8..8,
-        any::<bool>(),
-    )
-        .prop_map(
-            |(length, med, origin, community, targets, local_pref)| Shape {
-                length,
-                med,
-                origin,
-                community,
-                targets,
-                local_pref,
-            },
-        )
-}
-
 fn step() -> impl Strategy<Value = Step> {
     let peer = || 0..PEERS;
+    let family = || 0..FAMILIES.len() as u8;
     prop_oneof![
         2 => peer().prop_map(Step::Up),
         2 => (peer(), any::<bool>()).prop_map(|(peer, keep)| Step::Down { peer, keep }),
-        24 => (peer(), 0u8..3, 0u8..5, shape()).prop_map(|(peer, family, route, shape)| Step::Announce { peer, family, route, shape }),
-        8 => (peer(), 0u8..3, 0u8..5).prop_map(|(peer, family, route)| Step::Withdraw { peer, family, route }),
+        24 => (peer(), family(), 0u8..5, shape()).prop_map(|(peer, family, route, shape)| Step::Announce { peer, family, route, shape }),
+        8 => (peer(), family(), 0u8..5).prop_map(|(peer, family, route)| Step::Withdraw { peer, family, route }),
         3 => peer().prop_map(|peer| Step::EndOfRib { peer }),
         1 => peer().prop_map(|peer| Step::LongLived { peer }),
-        1 => (peer(), 0u8..3, any::<bool>()).prop_map(|(peer, family, enhanced)| Step::Refresh { peer, family, enhanced }),
+        1 => (peer(), family(), any::<bool>()).prop_map(|(peer, family, enhanced)| Step::Refresh { peer, family, enhanced }),
         2 => (0u8..3).prop_map(|variant| Step::Policies { variant }),
         2 => (peer(), 0u8..3, 0u8..4).prop_map(|(peer, import, export)| Step::Peer { peer, import, export }),
         1 => (peer(), any::<bool>()).prop_map(|(peer, reachable)| Step::NextHop { peer, reachable }),
@@ -117,47 +87,17 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn policies(variant: u8) -> Policies {
-    let text = match variant {
-        0 => {
-            r#"
-            [few]
-            default = "accept"
-            rules = [{ match = [{ prefix = ["10.1.0.0/16", "10.2.0.0/16"] }], then = "reject" }]
-            [tag]
-            default = "accept"
-            rules = [{ match = [{ community = ["65000:1"] }], set = [{ add-communities = ["65000:77"] }, { med = 9 }], then = "accept" }]
-        "#
-        }
-        1 => {
-            r#"
-            [few]
-            default = "accept"
-            rules = [{ match = [{ prefix = ["10.2.0.0/16"] }], set = [{ local-pref = 300 }], then = "accept" }]
-            [tag]
-            default = "accept"
-            rules = [{ match = [{ community = ["65000:1"] }], then = "reject" }]
-        "#
-        }
-        _ => {
-            r#"
-            [few]
-            default = "accept"
-            [tag]
-            default = "accept"
-            rules = [{ set = [{ prepend = { count = 2 } }], then = "next" }]
-        "#
-        }
-    };
-    let policies: Policies = toml::from_str(text).expect("policies can be read");
-    assert_eq!(policies.validate(), []);
-    policies
-}
-
 fn peer_info(number: u8) -> PeerInfo {
-    let plain: FamilySet = [Family::Ipv4Unicast, Family::Vpnv4].into_iter().collect();
     let all: FamilySet = FAMILIES.into_iter().collect();
+    let plain = FAMILIES
+        .into_iter()
+        .filter(|family| *family != Family::RouteTarget);
+    let plain: FamilySet = plain.collect();
     let number32 = u32::from(number) + 1;
+    let info = |number, kind, families| PeerInfo {
+        local_address_other: Some(OWN_V6.into()),
+        ..info(number, kind, families)
+    };
     match number {
         0 | 1 => info(number32, PeerKind::External, plain),
         2 => info(number32, PeerKind::Internal, plain),
@@ -166,7 +106,9 @@ fn peer_info(number: u8) -> PeerInfo {
             ..info(number32, PeerKind::Client, plain)
         },
         4 => PeerInfo {
-            add_path_send: [Family::Ipv4Unicast].into_iter().collect(),
+            add_path_send: [Family::Ipv4Unicast, Family::Vpnv6, Family::Evpn]
+                .into_iter()
+                .collect(),
             ..info(number32, PeerKind::Client, plain)
         },
         _ => info(number32, PeerKind::Client, all),
@@ -191,7 +133,9 @@ impl World {
         config.shards = shards;
         config.backlog = backlog;
         let mut rib = Rib::new(config);
-        rib.subscribe(TableId::Global(Family::Ipv4Unicast));
+        for family in FAMILIES {
+            rib.subscribe(TableId::Global(family));
+        }
         let peers = (0..PEERS).map(|peer| {
             let peer_state = ModelPeer {
                 info: peer_info(peer),
@@ -270,31 +214,11 @@ impl World {
         if !state.up || !state.info.families.contains(family) {
             return;
         }
-        let mut path: Vec<u32> = (0..u32::from(shape.length)).map(|hop| 3000 + hop).collect();
-        if !state.info.external() && shape.origin {
-            path.insert(0, 65101);
+        let set = shaped(&state.info, family, shape);
+        let mut route = route(family, number);
+        if shape.relabeled {
+            route = relabeled(route);
         }
-        let mut set = attributes(&state.info, &path);
-        set.med = shape.med.map(u32::from);
-        if shape.origin {
-            set.origin = Origin::Egp;
-        }
-        if shape.local_pref && !state.info.external() {
-            set.local_pref = Some(200);
-        }
-        let communities: &[Community] = match shape.community {
-            0 => &[Community::NO_EXPORT],
-            1 => &[Community::NO_ADVERTISE],
-            2 => &[Community::new(65000, 1)],
-            3 => &[Community::NO_LLGR],
-            _ => &[],
-        };
-        let mut set = with_communities(set, communities);
-        if family == Family::Vpnv4 {
-            let targets: Vec<u8> = (0..3).filter(|bit| shape.targets >> bit & 1 == 1).collect();
-            set = with_targets(set, &targets);
-        }
-        let route = route(family, number);
         announce(&mut self.rib, id(peer), &state.info, &route, &set);
         let path = Announced {
             attributes: set,
@@ -386,18 +310,20 @@ impl World {
     }
 
     fn next_hop(&mut self, peer: u8, reachable: bool) {
-        let hop = self.peer(peer).info.address;
-        if reachable {
-            self.model.unreachable.remove(&hop);
-        } else {
-            self.model.unreachable.insert(hop);
-        }
+        let v4 = self.peer(peer).info.address;
         let reach = if reachable {
             Reach::Metric(0)
         } else {
             Reach::Unreachable
         };
-        self.rib.configure(RibChange::NextHop(hop, reach));
+        for hop in [v4, address6(v4).into()] {
+            if reachable {
+                self.model.unreachable.remove(&hop);
+            } else {
+                self.model.unreachable.insert(hop);
+            }
+            self.rib.configure(RibChange::NextHop(hop, reach));
+        }
     }
 
     fn long_lived(&mut self, peer: u8) {
@@ -539,12 +465,10 @@ impl World {
                 None => self.told.remove(&change.nlri),
             };
         }
-        let ipv4 = |nlri: &bgp::nlri::Nlri| nlri.family() == Family::Ipv4Unicast;
         let expected: BTreeMap<_, _> = self
             .model
             .nlri()
             .into_iter()
-            .filter(ipv4)
             .filter_map(|nlri| Some((nlri, From::Peer(self.model.best(&nlri)?.peer))))
             .collect();
         assert_eq!(self.told, expected, "what the observer knows");
@@ -575,7 +499,7 @@ proptest! {
 
     #[test]
     fn after_quiet_everyone_knows_what_the_model_says(
-        steps in prop::collection::vec(step(), 1..120),
+        steps in prop::collection::vec(step(), 1..200),
         shards in prop_oneof![Just(1_usize), Just(3)],
         backlog in prop_oneof![Just(0_usize), Just(200), Just(1 << 20)],
     ) {

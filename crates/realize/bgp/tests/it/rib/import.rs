@@ -1,8 +1,9 @@
 //! Why a path is not used, each reason by itself; the path stays readable as it was received.
 
-use super::lab::{OWN_AS, OWN_ID, announce, attributes, info, named, route};
+use super::lab::{OWN_AS, OWN_ID, announce, announce_all, attributes, info, named, route};
 use bgp::attribute::{Attributes, Community, NextHop};
-use bgp::message::Role;
+use bgp::message::{Disposition, Role};
+use bgp::nlri::{Esi, EvpnPayload, Nlri, Payload, Route};
 use bgp::rib::{PathState, PathView, PeerInfo, PeerKind, Rejection, Rib, RibConfig, Select};
 use bgp::{Family, FamilySet, PeerId};
 
@@ -144,4 +145,48 @@ fn rfc_8326_graceful_shutdown_lowers_local_pref() {
     set.communities = [Community::GRACEFUL_SHUTDOWN].into();
     let used = imported(&peer, &set).used.expect("accepted");
     assert_eq!(used.local_pref, Some(0));
+}
+
+/// RFC 9136 3.2: the rest of the UPDATE is good, and what was announced before is gone.
+#[test]
+fn a_prefix_with_an_esi_and_a_gateway_counts_as_withdrawn() {
+    let families = FamilySet::from_iter([Family::Evpn]);
+    let peer = info(1, PeerKind::Client, families);
+    let mut rib = Rib::new(RibConfig::new(OWN_AS, OWN_ID));
+    rib.peer_up(PeerId(1), peer.clone());
+    let set = attributes(&peer, &[]);
+    let prefix = |net: &str, esi: u8| Route {
+        nlri: Nlri::parse(Family::Evpn, &format!("65000:1:[5]:[0]:[24]:[{net}]")).expect("a route"),
+        path_id: 0,
+        payload: Payload::Evpn(EvpnPayload {
+            esi: Esi([esi; 10]),
+            gateway: Some([10, 9, 9, 9].into()),
+            ..EvpnPayload::default()
+        }),
+    };
+    let outcome = announce_all(
+        &mut rib,
+        PeerId(1),
+        &peer,
+        &[prefix("10.1.1.0", 0), prefix("10.1.2.0", 0)],
+        &set,
+    );
+    assert_eq!((outcome.announced, outcome.withdrawn), (2, 0));
+    let outcome = announce_all(
+        &mut rib,
+        PeerId(1),
+        &peer,
+        &[
+            prefix("10.1.1.0", 1),
+            prefix("10.1.2.0", 0),
+            prefix("10.1.3.0", 1),
+        ],
+        &set,
+    );
+    assert_eq!((outcome.announced, outcome.withdrawn), (1, 1));
+    let fault = outcome.faults.first().expect("it is told");
+    assert_eq!(fault.disposition, Disposition::TreatAsWithdraw);
+    let kept = rib.received(PeerId(1), Family::Evpn, Select::All, None, 10, |_| true);
+    let kept: Vec<Nlri> = kept.items.iter().map(|path| path.nlri).collect();
+    assert_eq!(kept, [prefix("10.1.2.0", 0).nlri]);
 }

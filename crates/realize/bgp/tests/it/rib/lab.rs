@@ -5,22 +5,39 @@ use bgp::message::{
     CodecContext, EncodeContext, EncodedAttributes, Section, UpdateBuilder, UpdateParts, split,
 };
 use bgp::nlri::{
-    Label, Nlri, PathId, Payload, Route, RouteDistinguisher, RouteTarget, RtMembership,
+    EvpnNlri, EvpnPayload, Label, Nlri, PathId, Payload, Route, RouteTarget, RtMembership,
 };
 use bgp::policy::PolicyName;
-use bgp::rib::{AddPathSend, NextHopMode, PeerInfo, PeerKind, RemovePrivate, Rib};
+use bgp::rib::{AddPathSend, NextHopMode, PeerInfo, PeerKind, RemovePrivate, Rib, UpdateOutcome};
 use bgp::{Family, FamilySet, PeerId};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub(crate) const OWN_AS: u32 = 65000;
 pub(crate) const OWN_ID: Ipv4Addr = Ipv4Addr::new(198, 18, 255, 1);
+pub(crate) const OWN_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 255, 1);
 
 /// What a peer knows by route: attributes and payload.
 pub(crate) type Known = BTreeMap<(Nlri, PathId), (Attributes, Payload)>;
 
 pub(crate) fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::new(198, 18, 0, number as u8)
+}
+
+/// The IPv6 address of the peer that has this IPv4 address.
+pub(crate) fn address6(v4: IpAddr) -> Ipv6Addr {
+    let IpAddr::V4(v4) = v4 else {
+        unreachable!("peers of the lab have IPv4 addresses")
+    };
+    let [.., number] = v4.octets();
+    Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, number.into())
+}
+
+pub(crate) const fn is_v6(family: Family) -> bool {
+    matches!(
+        family,
+        Family::Ipv6Unicast | Family::Ipv6Labeled | Family::Vpnv6
+    )
 }
 
 pub(crate) fn codec(families: FamilySet) -> CodecContext {
@@ -84,33 +101,55 @@ pub(crate) fn target(number: u8) -> RouteTarget {
 
 /// A route of the lab.
 pub(crate) fn route(family: Family, number: u8) -> Route {
-    let net = |text: String| text.parse().expect("a prefix");
-    let (nlri, payload) = match family {
-        Family::Ipv4Unicast => (
-            Nlri::Ipv4(net(format!("10.{number}.0.0/16"))),
-            Payload::None,
-        ),
-        Family::Vpnv4 => (
-            Nlri::Vpnv4(
-                RouteDistinguisher([0, 0, 0xfd, 0xe8, 0, 0, 0, 1]),
-                net(format!("10.{number}.0.0/16")),
-            ),
-            Payload::Label(Label::from_mpls(100 + u32::from(number))),
-        ),
-        _ => (
-            Nlri::RouteTarget(RtMembership::Target {
-                origin: OWN_AS,
-                target: target(number),
-                bits: 64,
-            }),
-            Payload::None,
-        ),
+    let v4 = format!("10.{number}.0.0/16");
+    let v6 = format!("2001:db8:{number}::/48");
+    let text = match family {
+        Family::Ipv4Unicast | Family::Ipv4Labeled => v4,
+        Family::Ipv6Unicast | Family::Ipv6Labeled => v6,
+        Family::Vpnv4 => format!("65000:1:{v4}"),
+        Family::Vpnv6 => format!("65000:1:{v6}"),
+        Family::Evpn => match number {
+            0 => "65000:1:[2]:[0]:[48]:[02:00:00:00:00:01]".into(),
+            1 => "65000:1:[2]:[0]:[48]:[02:00:00:00:00:01]:[32]:[10.1.0.1]".into(),
+            2 => "65000:1:[5]:[0]:[16]:[10.2.0.0]".into(),
+            3 => "65000:1:[5]:[0]:[48]:[2001:db8:3::]".into(),
+            _ => "65000:1:[3]:[0]:[32]:[10.4.0.1]".into(),
+        },
+        Family::RouteTarget => return membership(number),
+    };
+    let nlri = Nlri::parse(family, &text).expect("a route");
+    let payload = match nlri {
+        Nlri::Ipv4(_) | Nlri::Ipv6(_) | Nlri::RouteTarget(_) => Payload::None,
+        Nlri::Evpn(EvpnNlri::InclusiveMulticast { .. }) => Payload::Evpn(EvpnPayload::default()),
+        Nlri::Evpn(_) => Payload::Evpn(EvpnPayload {
+            label: Label::from_vni(100 + u32::from(number)),
+            ..EvpnPayload::default()
+        }),
+        _ => Payload::Label(Label::from_mpls(100 + u32::from(number))),
     };
     Route {
         nlri,
         path_id: 0,
         payload,
     }
+}
+
+fn membership(number: u8) -> Route {
+    Route::bare(Nlri::RouteTarget(RtMembership::Target {
+        origin: OWN_AS,
+        target: target(number),
+        bits: 64,
+    }))
+}
+
+/// The same route by way of another label.
+pub(crate) fn relabeled(mut route: Route) -> Route {
+    match &mut route.payload {
+        Payload::Label(label) => *label = Label::from_mpls(77),
+        Payload::Evpn(evpn) if evpn.label != Label::default() => evpn.label = Label::from_vni(77),
+        Payload::Evpn(_) | Payload::None => {}
+    }
+    route
 }
 
 /// Attributes with as few words as the tests need.
@@ -152,15 +191,29 @@ pub(crate) fn announce(
     route: &Route,
     set: &Attributes,
 ) {
+    let outcome = announce_all(rib, peer, info, std::slice::from_ref(route), set);
+    assert!(outcome.faults.is_empty(), "{:?}", outcome.faults);
+}
+
+/// Announces routes of one family in one UPDATE.
+pub(crate) fn announce_all(
+    rib: &mut Rib,
+    peer: PeerId,
+    info: &PeerInfo,
+    routes: &[Route],
+    set: &Attributes,
+) -> UpdateOutcome {
+    let family = routes[0].nlri.family();
     let context = EncodeContext::default();
     let encoded = EncodedAttributes::new(set, &context);
     let mut out = Vec::new();
-    let mut builder = UpdateBuilder::announce(route.nlri.family(), &encoded, &context, &mut out);
-    builder.push(route).expect("fits");
+    let mut builder = UpdateBuilder::announce(family, &encoded, &context, &mut out);
+    for route in routes {
+        builder.push(route).expect("fits");
+    }
     builder.finish();
     let parts = split(body(&out), &info.codec).expect("well-formed");
-    let outcome = rib.update(peer, &parts);
-    assert!(outcome.faults.is_empty(), "{:?}", outcome.faults);
+    rib.update(peer, &parts)
 }
 
 pub(crate) fn withdraw(rib: &mut Rib, peer: PeerId, info: &PeerInfo, route: &Route) {

@@ -9,5 +9,6 @@ mod lab;
 mod model;
 mod rtc;
 mod sending;
+mod shape;
 mod vrf;
 mod vrf_history;

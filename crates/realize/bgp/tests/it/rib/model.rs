@@ -1,9 +1,9 @@
 //! The RIB from scratch: no tables, no groups, no increments. What peers announced is a list; what each should know is
 //! computed from it by the rules as the RFCs put them.
 
-use super::lab::{Known, OWN_AS, OWN_ID};
-use bgp::attribute::{Attributes, Community, NextHop};
-use bgp::nlri::{Nlri, Payload, RouteTarget, RtMembership};
+use super::lab::{Known, OWN_AS, OWN_ID, OWN_V6};
+use bgp::attribute::{Attributes, Community, ExtendedCommunity, NextHop};
+use bgp::nlri::{EvpnNlri, Nlri, Payload, RouteTarget, RtMembership};
 use bgp::policy::{Policies, Source, Subject, Verdict};
 use bgp::rib::{PeerInfo, PeerKind};
 use bgp::{Family, PeerId};
@@ -104,19 +104,22 @@ impl Model {
             let neighbor = candidate.attributes.as_path.first_as();
             by_neighbor.entry(neighbor).or_default().push(candidate);
         }
-        let leaders = by_neighbor
-            .into_values()
-            .filter_map(|group| group.into_iter().min_by(|a, b| self.compare(a, b, true)));
-        leaders.min_by(|a, b| self.compare(a, b, false))
+        let leaders = by_neighbor.into_values().filter_map(|group| {
+            group
+                .into_iter()
+                .min_by(|a, b| self.compare(nlri, a, b, true))
+        });
+        leaders.min_by(|a, b| self.compare(nlri, a, b, false))
     }
 
-    fn compare(&self, a: &Candidate, b: &Candidate, med: bool) -> Ordering {
+    fn compare(&self, nlri: &Nlri, a: &Candidate, b: &Candidate, med: bool) -> Ordering {
         let key = |c: &Candidate| {
             let peer = &self.peers[&c.peer].info;
             let set = &c.attributes;
             let stale = c.long_lived || set.has_community(Community::LLGR_STALE);
             (
                 stale,
+                mobility(nlri, set),
                 std::cmp::Reverse(set.local_pref.unwrap_or(100)),
                 set.as_path.hops(),
                 set.origin,
@@ -154,6 +157,12 @@ impl Model {
         let (mut out, med_set) = self.export_policy(to, nlri, &path.attributes)?;
         if membership || (external && nlri.family() == Family::Ipv4Unicast) {
             out.next_hop = Some(NextHop::Ipv4(OWN_ID));
+        }
+        if external && nlri.family() == Family::Ipv6Unicast {
+            out.next_hop = Some(NextHop::Ipv6 {
+                global: OWN_V6,
+                link_local: None,
+            });
         }
         if external {
             out.local_pref = None;
@@ -221,7 +230,8 @@ impl Model {
     }
 
     fn wants(&self, peer: &ModelPeer, nlri: &Nlri, path: &Candidate) -> bool {
-        if nlri.family() != Family::Vpnv4 || !peer.info.families.contains(Family::RouteTarget) {
+        let constrained = matches!(nlri.family(), Family::Vpnv4 | Family::Vpnv6 | Family::Evpn);
+        if !constrained || !peer.info.families.contains(Family::RouteTarget) {
             return true;
         }
         let asked = self.targets(peer);
@@ -264,4 +274,19 @@ impl Model {
         }
         known
     }
+}
+
+/// RFC 7432 15: what decides between paths of a MAC before all else; smaller is better, equal for routes of no MAC.
+fn mobility(nlri: &Nlri, set: &Attributes) -> impl Ord + use<> {
+    let Nlri::Evpn(EvpnNlri::MacIp { .. }) = nlri else {
+        return None;
+    };
+    let (sequence, sticky) = set.mac_mobility().unwrap_or_default();
+    let endpoint = set.next_hop.filter(|_| sequence != 0);
+    Some((
+        !set.has_extended(ExtendedCommunity::DEFAULT_GATEWAY),
+        !sticky,
+        std::cmp::Reverse(sequence),
+        endpoint.map(|hop| hop.address()),
+    ))
 }
