@@ -12,11 +12,7 @@ use anyhow::{Result, bail};
 use bench::Measurement;
 
 /// The benchmarks by name.
-<<<<<<< HEAD
-pub const BENCHES: [&str; 17] = [
-=======
-pub const BENCHES: [&str; 16] = [
->>>>>>> bgp-next
+pub const BENCHES: [&str; 18] = [
     "api-write",
     "api-read",
     "port-up",
@@ -32,12 +28,9 @@ pub const BENCHES: [&str; 16] = [
     "bgp-latency",
     "bgp-late",
     "bgp-fanout",
-<<<<<<< HEAD
+    "bgp-torture",
     "scan",
     "events",
-=======
-    "bgp-torture",
->>>>>>> bgp-next
 ];
 
 /// Runs one benchmark. Those with hosts or routers need root. `only` limits the programs that a BGP benchmark compares.
