@@ -29,6 +29,8 @@ export interface Drawable {
   readonly graph: Graph;
   /** Rises with every change. */
   readonly version: number;
+  /** Whether what is not next to the selection steps back. */
+  readonly fades: boolean;
   look(id: string): Look;
   tone(link: string): Tone;
 }

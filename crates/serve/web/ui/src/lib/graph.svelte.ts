@@ -37,6 +37,7 @@ const LIMIT = 2000;
 const REST_MS = 400;
 
 export class GraphModel implements Drawable {
+  readonly fades = true;
   readonly graph = new Graph<NodeAttributes, EdgeAttributes>({ type: 'undirected', multi: true });
   /** Rises with every change of the graph. */
   version = $state(0);

@@ -73,7 +73,8 @@ export class LabelSpace {
 function place(context: CanvasRenderingContext2D, text: string, at: Drawn, gap: number, settings: Choices) {
   context.font = `${settings.labelWeight} ${settings.labelSize}px ${settings.labelFont}`;
   const { width } = context.measureText(text);
-  const left = at.below ? at.x - width / 2 : at.x + at.size + gap;
+  const room = context.canvas.clientWidth - width - 4;
+  const left = Math.max(4, Math.min(room, at.below ? at.x - width / 2 : at.x + at.size + gap));
   const y = at.below ? at.y + at.size + gap + settings.labelSize - 2 : at.y + settings.labelSize / 3;
   return { left, y, box: { left: left - 3, right: left + width + 3, top: y - settings.labelSize, bottom: y + 4 } };
 }

@@ -40,7 +40,7 @@ void main(void) {
   if (v_shape.y > 0.5 && v_shape.y < 1.5) d = max(d, -(d + line));
   else if (v_shape.y > 1.5 && v_shape.y < 2.5) d = min(max(d, -(d + line)), outline(p, 0.32));
   else if (v_shape.y > 2.5 && v_shape.y < 3.5) d = min(outline(p, 0.52), max(d, -(d + line)));
-  else if (v_shape.y > 3.5) d = max(max(d, -(d + line)), (0.32 - abs(fract(atan(p.y, p.x) * 0.95493) - 0.5)) * 0.6);
+  else if (v_shape.y > 3.5) d = max(max(d, -(d + line)), (abs(fract(atan(p.y, p.x) * 0.95493) - 0.5) - 0.3) * 0.7);
   gl_FragColor = mix(v_color, vec4(0.0), smoothstep(-0.9 * pixel, 0.1 * pixel, d));
   #endif
 }`;

@@ -44,6 +44,11 @@ export class Picture implements Drawable {
   truncated = $state(false);
   private marked = false;
 
+  /** A small picture is read as a whole, whatever is selected in it. */
+  get fades(): boolean {
+    return this.graph.order > NAMED;
+  }
+
   look(id: string): Look {
     const { type, status, stale, change } = this.graph.getNodeAttributes(id);
     const sign: Sign = this.marked ? (change ?? 'same') : signOfLevel(status, stale !== null);

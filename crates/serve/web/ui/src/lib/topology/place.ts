@@ -6,7 +6,8 @@ import type { Position } from './types';
 const BAND = 32;
 /** Between layers, in units of the distance within one. */
 const GAP = 1.5;
-const WIDE = 1.7;
+/** Width to height of the frame a picture is drawn for. */
+const WIDE = 1.3;
 
 export interface Spot {
   x: number;
@@ -30,9 +31,14 @@ export function arrange(slots: Map<string, Position | null>): Map<string, Spot> 
   for (const [, list] of ordered) {
     const rows = [...new Set(list.map(({ row }) => row))].sort((a, b) => a - b);
     const rank = new Map(rows.map((row, i) => [row, i]));
+    const taken = new Set<string>();
     for (const { key, slot, row } of list) {
-      flat.set(key, { along: along + rank.get(row)!, across: slot });
-      across = Math.max(across, slot + 1);
+      // Two pictures laid over each other may each have put something here.
+      let free = slot;
+      while (taken.has(`${row} ${free}`)) free++;
+      taken.add(`${row} ${free}`);
+      flat.set(key, { along: along + rank.get(row)!, across: free });
+      across = Math.max(across, free + 1);
     }
     along += rows.length - 1 + GAP;
   }
