@@ -3,7 +3,6 @@ import { World, around, brief, clique, detail, diff, impact, named, overview, se
 
 const MISSING = (what, id) => [404, { error: { type: 'NotFound', message: `There is no ${what} '${id}'.` } }];
 const NO_BODY = [204, null];
-const SECRETS = ['openstack_password', 'ssh_key', 'ssh_password', 'sql_password', 'kubernetes_token', 'aci_password', 'gnmi_password', 'amqp_password'];
 
 export class Maps {
   worlds = new Map();
@@ -241,7 +240,7 @@ export function sampleMaps(size) {
     ssh: { user: 'netwright', port: 22, known_hosts: '/etc/netwright/known_hosts', sudo: true, hosts: ['net-1'], addresses: { 'net-1': { address: '192.0.2.9', port: 2222 } }, connect_seconds: 10 },
     amqp: { host: 'rabbit.example', port: 5672, user: 'netwright', vhost: '/', tls: false, exchanges: [], topics: [] },
     roles: [{ to: { role: 'noc' }, right: 'scan' }],
-  }, SECRETS.slice(0, 2));
+  }, ['openstack_password', 'ssh_key', 'amqp_password']);
   maps.put(new World('edge-site', { environment_type: 'Kubernetes', distribution: '', distribution_version: '', mechanism_drivers: ['Calico'] }));
   maps.worlds.get('edge-site').commit('2026-11-25T09:00:00Z', 'start');
   maps.scan('prod', { state: 'completed_with_errors', ended_at: '2026-11-25T10:00:00Z', progress: { objects: 61, hosts_done: 3, hosts: 4, last: 'compute-4' }, faults: [['compute-3', 'no answer within 60 s: it is marked stale']], fault_count: 1, version: 3 });
