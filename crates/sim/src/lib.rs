@@ -5,12 +5,13 @@ pub mod hosts;
 pub mod kernel;
 pub mod lab;
 pub mod load;
+pub mod map;
 
 use anyhow::{Result, bail};
 use bench::Measurement;
 
 /// The benchmarks by name.
-pub const BENCHES: [&str; 7] = [
+pub const BENCHES: [&str; 9] = [
     "api-write",
     "api-read",
     "port-up",
@@ -18,6 +19,8 @@ pub const BENCHES: [&str; 7] = [
     "group-ripple",
     "planner",
     "restart",
+    "scan",
+    "events",
 ];
 
 /// Runs one benchmark. Those with hosts need root.
@@ -35,6 +38,8 @@ pub async fn run_bench(name: &str) -> Result<Vec<Measurement>> {
         "port-up" => kernel::port_up().await,
         "datapath" => kernel::datapath().await,
         "restart" => kernel::restart().await,
+        "scan" => map::scan().await,
+        "events" => map::events().await,
         _ => bail!(
             "no benchmark is called '{name}'; there are {}, and all",
             BENCHES.join(", ")

@@ -184,3 +184,57 @@ fn none(name: &str) -> InventoryError {
         id: name.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Inventory;
+    use crate::schedules::ScanSchedule;
+    use discovery::environment::Credentials;
+    use jiff::{SignedDuration, Timestamp};
+    use std::path::Path;
+    use topology::{Environment, Schedule};
+
+    fn scheduled(dir: &Path, since: Timestamp) -> Inventory {
+        let inventory = Inventory::open(dir).expect("an inventory");
+        let environment = Environment::new("prod").expect("a name");
+        if inventory.environments().is_empty() {
+            let config = serde_json::from_str(r#"{"name": "prod"}"#).expect("a configuration");
+            inventory
+                .add_environment(config, &Credentials::default())
+                .expect("added");
+            let schedule = Schedule {
+                name: "weekly".into(),
+                pattern: "0 0 * * 0".to_owned(),
+                zone: "Europe/Berlin".to_owned(),
+                paused: false,
+                since,
+            };
+            let row = ScanSchedule {
+                schedule,
+                environment,
+                start: None,
+                snapshot: true,
+            };
+            inventory.put_schedule(row, false).expect("scheduled");
+        }
+        inventory
+    }
+
+    #[tokio::test]
+    async fn a_due_time_runs_once_over_restarts_and_missed_ones_become_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let now = Timestamp::now();
+        let since = now - SignedDuration::from_hours(24 * 30);
+        let inventory = scheduled(dir.path(), since);
+        inventory.0.run_due(now).expect("run");
+        inventory.0.run_due(now).expect("run again");
+        assert_eq!(inventory.scans(None).len(), 1, "four Sundays were missed, one run stands for them");
+        drop(inventory);
+        let inventory = scheduled(dir.path(), since);
+        inventory.0.run_due(now).expect("run after a restart");
+        assert_eq!(inventory.scans(None).len(), 1);
+        let later = now + SignedDuration::from_hours(24 * 7);
+        inventory.0.run_due(later).expect("run a week later");
+        assert_eq!(inventory.scans(None).len(), 2);
+    }
+}

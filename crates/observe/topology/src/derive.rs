@@ -11,7 +11,7 @@ use crate::declare::LinkRule;
 use crate::link::Link;
 use crate::object::{Handle, Object, ObjectRef};
 use crate::state::State;
-use crate::{LinkKey, LinkType};
+use crate::{LinkKey, LinkType, ObjectType};
 use foldhash::fast::FixedState;
 use index::JoinIndex;
 use serde_json::Value;
@@ -69,7 +69,7 @@ impl Deriver {
         let declarations = state.declarations.clone();
         for (rule, index) in declarations.links.iter().zip(&mut deriver.rules) {
             for (handle, _) in state.objects.iter() {
-                index.reindex(rule, state, Handle(handle), &mut BTreeSet::new());
+                index.reindex(rule, state, Handle(handle), &mut Vec::new());
             }
         }
         let places: HashMap<&LinkType, usize> = declarations
@@ -98,16 +98,27 @@ impl Deriver {
         let mut changes: Vec<LinkChange> = Vec::new();
         let mut ends: BTreeMap<LinkType, BTreeSet<u32>> = BTreeMap::new();
         let keys = Keys::new(state, touched);
+        let by_type = by_type(state, touched);
         for (rule, index) in declarations.links.iter().zip(&mut self.rules) {
-            let mut pairs = BTreeSet::new();
-            for (handle, before) in touched {
-                let after = state.object(Handle(*handle));
-                if concerns(rule, before.as_deref(), after.map(|after| &**after)) {
+            let mut pairs = Vec::new();
+            for handle in rule_types(rule)
+                .into_iter()
+                .filter_map(|t| by_type.get(t))
+                .flatten()
+            {
+                let before = touched.get(handle).and_then(Option::as_deref);
+                let after = state.object(Handle(*handle)).map(|after| &**after);
+                if concerns(rule, before, after) {
                     linked(rule, state, Handle(*handle), &mut pairs);
                     index.reindex(rule, state, Handle(*handle), &mut pairs);
                 }
-                for key in keys.of(before.as_deref(), after.map(|after| &**after)) {
-                    pairs.extend(index.watched.get(key).into_iter().flatten().copied());
+            }
+            if !index.watched.is_empty() {
+                for (handle, before) in touched {
+                    let after = state.object(Handle(*handle)).map(|after| &**after);
+                    for key in keys.of(before.as_deref(), after) {
+                        pairs.extend(index.watched.get(key).into_iter().flatten().copied());
+                    }
                 }
             }
             let read = rule.reads_links.iter().filter_map(|link| ends.get(link));
@@ -115,6 +126,8 @@ impl Deriver {
                 linked(rule, state, Handle(*handle), &mut pairs);
                 index.partners(state, Handle(*handle), &mut pairs);
             }
+            pairs.sort_unstable();
+            pairs.dedup();
             let made = changes.len();
             for pair in pairs {
                 index.settle(rule, state, &self.environment, &keys, pair, &mut changes);
@@ -130,6 +143,32 @@ impl Deriver {
         }
         changes
     }
+}
+
+/// Touched handles by the types of what is or was there.
+fn by_type(state: &State, touched: &Touched) -> FastMap<ObjectType, Vec<u32>> {
+    let mut out: FastMap<ObjectType, Vec<u32>> = FastMap::default();
+    for (handle, before) in touched {
+        let object = state.object(Handle(*handle)).or(before.as_ref());
+        if let Some(object) = object {
+            out.entry(object.key.object_type.clone())
+                .or_default()
+                .push(*handle);
+        }
+    }
+    out
+}
+
+/// The types a rule looks at, each once.
+fn rule_types(rule: &LinkRule) -> Vec<&ObjectType> {
+    let through = rule.joins.iter().filter_map(|join| join.through.as_ref());
+    let mut types: Vec<&ObjectType> = [&rule.source, &rule.target]
+        .into_iter()
+        .chain(through.map(|t| &t.object_type))
+        .collect();
+    types.sort();
+    types.dedup();
+    types
 }
 
 /// Keys of touched handles before the change; the state knows those after it.
@@ -176,7 +215,7 @@ impl Keys {
 }
 
 /// Pairs that have a link of the rule at `handle` now.
-fn linked(rule: &LinkRule, state: &State, handle: Handle, pairs: &mut BTreeSet<(u32, u32)>) {
+fn linked(rule: &LinkRule, state: &State, handle: Handle, pairs: &mut Vec<(u32, u32)>) {
     pairs.extend(
         state
             .links_at(handle)
@@ -187,18 +226,20 @@ fn linked(rule: &LinkRule, state: &State, handle: Handle, pairs: &mut BTreeSet<(
 
 /// Can a change from one to the other make a difference to the rule?
 fn concerns(rule: &LinkRule, before: Option<&Object>, after: Option<&Object>) -> bool {
-    let of_type = |t| {
+    let of_type = |t: &ObjectType| {
         [before, after]
             .into_iter()
             .flatten()
-            .any(|object| object.key.object_type == t)
+            .any(|object| object.key.object_type == *t)
     };
     let through = rule.joins.iter().filter_map(|join| join.through.as_ref());
-    let mut through = through.map(|through| &through.object_type);
-    if through.any(|t| of_type(t.clone())) {
+    if through
+        .into_iter()
+        .any(|through| of_type(&through.object_type))
+    {
         return true;
     }
-    let (source, target) = (of_type(rule.source.clone()), of_type(rule.target.clone()));
+    let (source, target) = (of_type(&rule.source), of_type(&rule.target));
     match (before, after) {
         (Some(before), Some(after)) if before.key == after.key => {
             (source && before.differs_in(after, &rule.reads_source))
@@ -215,7 +256,7 @@ impl RuleIndex {
         rule: &LinkRule,
         state: &State,
         handle: Handle,
-        pairs: &mut BTreeSet<(u32, u32)>,
+        pairs: &mut Vec<(u32, u32)>,
     ) {
         for (join, index) in rule.joins.iter().zip(&mut self.joins) {
             index.reindex(rule, join, state, handle, pairs);
@@ -223,7 +264,7 @@ impl RuleIndex {
     }
 
     /// Pairs an object has by its keys.
-    fn partners(&self, state: &State, handle: Handle, pairs: &mut BTreeSet<(u32, u32)>) {
+    fn partners(&self, state: &State, handle: Handle, pairs: &mut Vec<(u32, u32)>) {
         if state.object(handle).is_some() {
             for index in &self.joins {
                 index.pairs_of(handle, pairs);

@@ -10,7 +10,7 @@ pub use cliques::CliqueChange;
 use crate::health::{Status, StatusLevel};
 use crate::link::{Link, LinkKey};
 use crate::object::{Handle, Object, ObjectRef};
-use crate::version::Version;
+use crate::version::{Tenants, Version};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -155,9 +155,10 @@ impl Version {
                     pairs.entry(&new.key).or_default().1 = Some(Handle(handle));
                 }
             });
+        let mut tenants = (Tenants::new(self), Tenants::new(after));
         pairs
             .into_values()
-            .filter_map(|(old, new)| self.object_change(after, old, new))
+            .filter_map(|(old, new)| self.object_change(after, old, new, &mut tenants))
             .collect()
     }
 
@@ -166,6 +167,7 @@ impl Version {
         after: &Self,
         old: Option<Handle>,
         new: Option<Handle>,
+        tenants: &mut (Tenants<'_>, Tenants<'_>),
     ) -> Option<ObjectChange> {
         let before = old.and_then(|handle| self.object(handle));
         let now = new.and_then(|handle| after.object(handle));
@@ -175,8 +177,8 @@ impl Version {
             kind: ChangeKind::Changed,
             name: shown.name().into(),
             tenant: new
-                .and_then(|handle| after.tenant(handle))
-                .or_else(|| old.and_then(|handle| self.tenant(handle))),
+                .and_then(|handle| tenants.1.of(handle))
+                .or_else(|| old.and_then(|handle| tenants.0.of(handle))),
             place_before: None,
             place_after: None,
             attributes: Vec::new(),

@@ -1,6 +1,8 @@
 //! The versions that are kept: by number, by time, by name; and which are forgotten when.
 
 use crate::TopologyError;
+use crate::diff::ChangeKind;
+use crate::object::{Object, ObjectRef};
 use crate::version::Version;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -26,7 +28,7 @@ impl Default for Retention {
             all: SignedDuration::from_hours(48),
             sparse: SignedDuration::from_hours(24 * 365),
             step: SignedDuration::from_hours(24),
-            at_most: 10_000,
+            at_most: 2_000,
         }
     }
 }
@@ -36,6 +38,14 @@ impl Default for Retention {
 pub struct Label {
     pub name: Arc<str>,
     pub pinned: bool,
+}
+
+/// A version in which something happened to an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    pub version: u64,
+    pub at: Timestamp,
+    pub kind: ChangeKind,
 }
 
 /// See the module. There is always a last version.
@@ -102,6 +112,34 @@ impl History {
             .values()
             .rev()
             .find(|version| version.at <= time)
+    }
+
+    /// When an object came, went, moved or changed, as far as versions are kept; oldest first. An object that is there in the oldest kept
+    /// version came before what is known.
+    pub fn timeline(&self, key: &ObjectRef) -> Vec<Moment> {
+        let mut out = Vec::new();
+        let mut before: Option<Option<&Object>> = None;
+        for version in self.versions.values() {
+            let now = version.get(key);
+            let kind = match (before, now) {
+                (Some(None), Some(_)) => Some(ChangeKind::Added),
+                (Some(Some(_)), None) => Some(ChangeKind::Removed),
+                (Some(Some(before)), Some(now)) if before.parent != now.parent => {
+                    Some(ChangeKind::Moved)
+                }
+                (Some(Some(before)), Some(now)) if !before.same_facts(now) => {
+                    Some(ChangeKind::Changed)
+                }
+                _ => None,
+            };
+            out.extend(kind.map(|kind| Moment {
+                version: version.number,
+                at: version.at,
+                kind,
+            }));
+            before = Some(now);
+        }
+        out
     }
 
     pub(crate) fn push(&mut self, version: Arc<Version>) {

@@ -4,10 +4,12 @@
 //! network, it is the clique; and such a thing is hit by a failure below it, but does not carry the failure on to all others it serves.
 
 use crate::declare::{Depends, ImpactBy};
-use crate::object::{Handle, ObjectRef};
-use crate::version::Version;
+use crate::object::Handle;
+use crate::version::{Tenants, Version};
 use crate::{LinkType, ObjectType};
+use foldhash::fast::FixedState;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -44,9 +46,11 @@ impl Version {
     /// What the failure of these objects, together, hits.
     pub fn impact(&self, failed: &[Handle]) -> Impact {
         let mut impact = Impact::default();
-        let mut seen: HashMap<Handle, ()> = HashMap::new();
+        let mut seen = vec![false; self.state.next_object as usize];
         for handle in failed {
-            if self.object(*handle).is_some() && seen.insert(*handle, ()).is_none() {
+            if self.object(*handle).is_some()
+                && !std::mem::replace(&mut seen[handle.0 as usize], true)
+            {
                 impact.failed.push(*handle);
             }
         }
@@ -57,7 +61,7 @@ impl Version {
             let mut next = Vec::new();
             for at in wave {
                 let mut hurt = |handle: Handle, along: Option<LinkType>| {
-                    if seen.insert(handle, ()).is_none() {
+                    if !std::mem::replace(&mut seen[handle.0 as usize], true) {
                         next.push(handle);
                         impact.hit.push(Hurt {
                             handle,
@@ -124,52 +128,51 @@ impl Version {
 
     /// Counts of an impact: by type, tenant, host or switch, and network.
     pub fn impact_counts(&self, impact: &Impact) -> ImpactCounts {
-        let mut counts = ImpactCounts {
-            total: impact.hit.len(),
-            ..ImpactCounts::default()
-        };
-        // Many share a parent, so what parents say is worked out once.
-        let mut places: HashMap<ObjectRef, Option<Arc<str>>> = HashMap::new();
+        let mut tenants = Tenants::new(self);
+        let (mut by_tenant, mut by_place, mut by_network) = <(Count, Count, Count)>::default();
+        let mut by_type: BTreeMap<ObjectType, usize> = BTreeMap::new();
         for hurt in &impact.hit {
             let Some(object) = self.object(hurt.handle) else {
                 continue;
             };
-            *counts
-                .by_type
-                .entry(object.key.object_type.clone())
-                .or_insert(0) += 1;
-            if let Some(tenant) = self.tenant(hurt.handle) {
-                *counts.by_tenant.entry(tenant).or_insert(0) += 1;
+            match by_type.get_mut(&object.key.object_type) {
+                Some(count) => *count += 1,
+                None => {
+                    by_type.insert(object.key.object_type.clone(), 1);
+                }
+            }
+            if let Some(tenant) = tenants.of(hurt.handle) {
+                one(&mut by_tenant, &tenant);
             }
             let rule = self.rule(object);
-            let own = rule.and_then(|rule| {
-                let value = self.value(hurt.handle, &rule.place)?;
-                Some(Arc::from(value.as_str().filter(|text| !text.is_empty())?))
-            });
-            let place = own.or_else(|| {
-                let parent = object.parent.clone()?;
-                let above = || self.place(self.find(&parent)?);
-                places.entry(parent.clone()).or_insert_with(above).clone()
-            });
-            if let Some(place) = place {
-                *counts.by_place.entry(place).or_insert(0) += 1;
+            let own = rule.and_then(|rule| self.value(hurt.handle, &rule.place));
+            match own
+                .as_deref()
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+            {
+                Some(place) => one(&mut by_place, place),
+                None => {
+                    if let Some(place) = self.place(hurt.handle) {
+                        one(&mut by_place, &place);
+                    }
+                }
             }
-            for network in self.networks(hurt.handle) {
-                *counts.by_network.entry(network).or_insert(0) += 1;
+            match self.value(hurt.handle, "network").as_deref() {
+                Some(Value::String(network)) => one(&mut by_network, network),
+                Some(Value::Array(networks)) => networks
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .for_each(|network| one(&mut by_network, network)),
+                _ => {}
             }
         }
-        counts
-    }
-
-    /// The networks an object is on, by its attribute of that name.
-    fn networks(&self, handle: Handle) -> Vec<Arc<str>> {
-        match self.value(handle, "network").as_deref() {
-            Some(serde_json::Value::String(one)) => vec![one.as_str().into()],
-            Some(serde_json::Value::Array(many)) => many
-                .iter()
-                .filter_map(|value| value.as_str().map(Arc::from))
-                .collect(),
-            _ => Vec::new(),
+        ImpactCounts {
+            total: impact.hit.len(),
+            by_type,
+            by_tenant: by_tenant.into_iter().collect(),
+            by_place: by_place.into_iter().collect(),
+            by_network: by_network.into_iter().collect(),
         }
     }
 
@@ -188,5 +191,16 @@ impl Version {
         }
         chain.reverse();
         chain
+    }
+}
+
+type Count = HashMap<Arc<str>, usize, FixedState>;
+
+fn one(counts: &mut Count, name: &str) {
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(name.into(), 1);
+        }
     }
 }

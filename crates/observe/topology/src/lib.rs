@@ -47,7 +47,7 @@ pub use diff::{
 pub use error::TopologyError;
 pub use events::{HANDLED, effect};
 pub use health::{Check, CheckResult, Status, StatusLevel, Target};
-pub use history::{History, Label, Retention};
+pub use history::{History, Label, Moment, Retention};
 pub use impact::{Hurt, Impact, ImpactCounts};
 pub use layout::{Edge, Layout, Overview, OverviewQuery, Position, Supernode};
 pub use link::{Link, LinkKey, LinkState};

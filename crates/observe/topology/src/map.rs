@@ -14,9 +14,10 @@ use crate::search::Search;
 use crate::state::State;
 use crate::version::{Cause, Profile, Version};
 use crate::{LinkKey, Reading, TopologyError};
+use foldhash::fast::FixedState;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Readings that become one version.
@@ -244,8 +245,16 @@ impl Map {
             .collect();
         let made = self.deriver.derive(&mut state, &touched);
         let links = link_difference(&head.state, &made);
-        let all: Vec<u32> = state.objects.iter().map(|(handle, _)| handle).collect();
-        Search::changed(&mut state, all.into_iter());
+        let kinds = |declarations: &Declarations| -> Vec<_> {
+            let types = declarations.object_types();
+            types
+                .map(|rule| (rule.name.clone(), rule.attributes.clone()))
+                .collect()
+        };
+        if kinds(&state.declarations) != kinds(head.declarations()) {
+            let all: Vec<u32> = state.objects.iter().map(|(handle, _)| handle).collect();
+            Search::changed(&mut state, all.into_iter());
+        }
         let mut changes = Changes::default();
         note_links(&mut changes, &links);
         let record = VersionRecord::between(&head.state, &state, Vec::new());
@@ -301,7 +310,7 @@ fn note_links(changes: &mut Changes, links: &[LinkChange]) {
 
 /// What came, went and changed from the links of `before` to `made`.
 fn link_difference(before: &State, made: &[LinkChange]) -> Vec<LinkChange> {
-    let mut old: BTreeMap<LinkKey, Arc<crate::Link>> = before
+    let mut old: HashMap<LinkKey, Arc<crate::Link>, FixedState> = before
         .links
         .iter()
         .filter_map(|(_, link)| Some((before.link_key(link)?, link.clone())))
@@ -317,7 +326,9 @@ fn link_difference(before: &State, made: &[LinkChange]) -> Vec<LinkChange> {
             });
         }
     }
-    out.extend(old.into_iter().map(|(key, link)| LinkChange {
+    let mut gone: Vec<_> = old.into_iter().collect();
+    gone.sort_by(|a, b| a.0.cmp(&b.0));
+    out.extend(gone.into_iter().map(|(key, link)| LinkChange {
         key,
         before: Some(link),
         after: None,

@@ -266,10 +266,8 @@ impl State {
             "parent_type" => text(object.parent.as_ref()?.object_type.as_str()),
             _ => match object.get(name) {
                 Some(value) => Some(Cow::Borrowed(value)),
-                None if self.declarations.stamps.is_empty() => None,
                 None => {
-                    let stamps = &self.declarations.stamps;
-                    let rule = stamps.get(&(object.key.object_type.clone(), name.into()))?;
+                    let rule = self.declarations.stamp(&object.key.object_type, name)?;
                     self.stamped(handle, rule).map(Cow::Borrowed)
                 }
             },

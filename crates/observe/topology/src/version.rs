@@ -10,6 +10,7 @@ use crate::link::{Link, LinkKey};
 use crate::object::{Handle, Object, ObjectRef, Origin};
 use crate::state::State;
 use crate::{Environment, ObjectType, StatusLevel};
+use foldhash::fast::FixedState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -232,19 +233,7 @@ impl Version {
 
     /// The tenant an object belongs to: named by itself, by what it sits under, or by what its links lead to one step away.
     pub fn tenant(&self, handle: Handle) -> Option<Arc<str>> {
-        let by_place = |handle: Handle| {
-            self.ancestry(handle)
-                .into_iter()
-                .find_map(|handle| self.own_tenant(handle))
-        };
-        by_place(handle).or_else(|| {
-            let mut by_links = self
-                .state
-                .links_at(handle)
-                .filter_map(|(_, link)| by_place(link.other(handle)));
-            let first = by_links.next()?;
-            by_links.all(|tenant| tenant == first).then_some(first)
-        })
+        Tenants::new(self).of(handle)
     }
 
     fn own_tenant(&self, handle: Handle) -> Option<Arc<str>> {
@@ -286,5 +275,48 @@ impl Version {
 
     pub fn link_status(&self, key: &LinkKey) -> Option<&Status> {
         self.state.link_status.get(key).map(|status| &**status)
+    }
+}
+
+/// Tenants of many objects of one version; what they share is looked up once.
+pub(crate) struct Tenants<'v> {
+    version: &'v Version,
+    placed: HashMap<Handle, Option<Arc<str>>, FixedState>,
+}
+
+impl<'v> Tenants<'v> {
+    pub(crate) fn new(version: &'v Version) -> Self {
+        Self {
+            version,
+            placed: HashMap::default(),
+        }
+    }
+
+    pub(crate) fn of(&mut self, handle: Handle) -> Option<Arc<str>> {
+        if let Some(tenant) = self.by_place(handle) {
+            return Some(tenant);
+        }
+        let version = self.version;
+        let mut only: Option<Arc<str>> = None;
+        for (_, link) in version.state.links_at(handle) {
+            match (self.by_place(link.other(handle)), &only) {
+                (Some(tenant), Some(known)) if tenant != *known => return None,
+                (Some(tenant), None) => only = Some(tenant),
+                _ => {}
+            }
+        }
+        only
+    }
+
+    fn by_place(&mut self, handle: Handle) -> Option<Arc<str>> {
+        if let Some(known) = self.placed.get(&handle) {
+            return known.clone();
+        }
+        let tenant = self.version.own_tenant(handle).or_else(|| {
+            let parent = self.version.object(handle)?.parent.as_ref()?;
+            self.by_place(self.version.find(parent)?)
+        });
+        self.placed.insert(handle, tenant.clone());
+        tenant
     }
 }

@@ -3,6 +3,7 @@
 //! This room translates: requests to operations, rows to JSON, refusals to statuses. It decides who may see and
 //! write what; what may be done to an object is decided by `operations`. It keeps no state of its own.
 
+pub mod calipso;
 mod error;
 mod live;
 mod metrics;
@@ -101,6 +102,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(neutron::routes())
         .merge(live::routes())
         .merge(topology::routes())
+        .merge(calipso::routes())
         .merge(web::router())
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed)

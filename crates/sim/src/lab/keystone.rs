@@ -53,6 +53,7 @@ pub async fn keystone(programs: &Path) -> Result<bool> {
             Err(error) => ensure!(format!("{error:#}").contains(status), "{who}: {error:#}"),
         }
     }
+    super::discovery::check(&keystone.admin(), &keystone.url, &url).await?;
     if let Some(ended) = controller.ended() {
         bail!("the controller ended: {ended}");
     }
@@ -110,15 +111,19 @@ impl Keystone {
         Ok(())
     }
 
-    /// Two projects with a member each, and the service user that validates tokens.
-    fn create_users(&self) -> Result<()> {
-        let admin = Openstack::with_password(
+    fn admin(&self) -> Openstack {
+        Openstack::with_password(
             self.programs.join("openstack"),
             &self.url,
             "admin",
             "admin-secret",
             "admin",
-        );
+        )
+    }
+
+    /// Two projects with a member each, and the service user that validates tokens.
+    fn create_users(&self) -> Result<()> {
+        let admin = self.admin();
         for project in ["service", "blue", "red"] {
             admin.create(&format!("project create {project}"))?;
         }

@@ -11,6 +11,7 @@
 mod client;
 mod cloud;
 mod demo;
+mod discovery;
 mod keystone;
 mod namespace;
 mod probe;

@@ -156,7 +156,7 @@ pub struct AciConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GnmiConfig {
-    pub targets: Vec<String>,
+    pub targets: Vec<gnmi::SwitchTarget>,
     pub user: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorities: Option<String>,

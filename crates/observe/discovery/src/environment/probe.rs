@@ -116,10 +116,8 @@ impl Config {
                 let switches = self.switches(credentials)?.ok_or_else(absent)?;
                 let mut versions = Vec::new();
                 for target in self.gnmi.iter().flat_map(|config| &config.targets) {
-                    versions.push(format!(
-                        "{target} speaks gNMI {}",
-                        switches.version(target).await?
-                    ));
+                    let version = switches.version(&target.url).await?;
+                    versions.push(format!("{} speaks gNMI {version}", target.name));
                 }
                 Ok(versions.join("; "))
             }

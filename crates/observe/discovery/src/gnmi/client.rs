@@ -14,11 +14,20 @@ use tonic::Request;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
+/// A switch.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchTarget {
+    /// What it calls itself, as its neighbours hear it by LLDP; so that all sources mean the same switch, also while it is silent.
+    pub name: String,
+    /// `https://<switch>:<port>`; `http` is clear text and sends the password so.
+    pub url: String,
+}
+
 /// The switches and who asks.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `https://<switch>:<port>`; `http` is clear text and sends the password so.
-    pub targets: Vec<String>,
+    pub targets: Vec<SwitchTarget>,
     pub user: String,
     pub password: Secret,
     pub trust: Trust,
@@ -47,7 +56,7 @@ impl Switches {
         Self { settings }
     }
 
-    pub(super) fn targets(&self) -> &[String] {
+    pub(super) fn targets(&self) -> &[SwitchTarget] {
         &self.settings.targets
     }
 

@@ -1,20 +1,20 @@
 //! From a switch's state to drafts. Pure.
 
-use super::client::SwitchState;
+use super::client::{SwitchState, SwitchTarget};
 use crate::host::lldp::encode;
 use crate::host::with_some;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use topology::{Draft, Environment, ObjectKey};
 
-/// Host and port of a target URL: what identifies the switch, whatever it calls itself.
-fn address(target: &str) -> &str {
-    let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or(rest)
+pub(super) fn switch_key(environment: &Environment, name: &str) -> Option<ObjectKey> {
+    ObjectKey::new(environment, "switch", format!("switch-{}", encode(name))).ok()
 }
 
-pub(super) fn switch_key(environment: &Environment, target: &str) -> Option<ObjectKey> {
-    ObjectKey::new(environment, "switch", format!("switch-{}", address(target))).ok()
+/// Host of a target's URL.
+fn address(url: &str) -> Option<String> {
+    let url = reqwest::Url::parse(url).ok()?;
+    Some(url.host_str()?.trim_matches(['[', ']']).to_owned())
 }
 
 /// Members by name, with or without the model's prefix (RFC 7951 section 4).
@@ -69,23 +69,17 @@ fn neighbours(lldp: &Value) -> BTreeMap<&str, Neighbour<'_>> {
 /// interface's MAC, which is what joins the two in the map; a port to another switch names the other port.
 pub fn switch(
     environment: &Environment,
-    target: &str,
+    target: &SwitchTarget,
     state: &SwitchState,
     host_pnics: &[&Draft],
 ) -> Vec<Draft> {
-    let Some(key) = switch_key(environment, target) else {
+    let Some(key) = switch_key(environment, &target.name) else {
         return Vec::new();
     };
     let id = key.id.as_str().to_owned();
-    let name = state.hostname.as_deref().unwrap_or_else(|| address(target));
-    let switch = Draft::whole(key.clone(), name)
-        .with("switch", id.as_str())
-        .with(
-            "ip_address",
-            address(target)
-                .rsplit_once(':')
-                .map_or(address(target), |(host, _)| host),
-        );
+    let name = state.hostname.as_deref().unwrap_or(&target.name);
+    let switch = Draft::whole(key.clone(), name).with("switch", id.as_str());
+    let switch = with_some(switch, "ip_address", address(&target.url));
     let neighbours = neighbours(&state.lldp);
     let ports = list(&state.interfaces, "interface").filter_map(|interface| {
         let name = text(interface, "name")?;
@@ -113,6 +107,12 @@ pub fn switch(
         draft = with_some(draft, "admin_state", text(values, "admin-status"));
         draft = with_some(draft, "description", text(values, "description"));
         draft = with_some(draft, "mtu", member(values, "mtu").as_u64());
+        if let Some(neighbour) = neighbour {
+            draft = draft.with(
+                "lldp",
+                json!({"system_name": neighbour.system, "port": neighbour.port}),
+            );
+        }
         let far = neighbour.filter(|_| host.is_none());
         let connected = far.and_then(|far| {
             Some(format!(
@@ -156,7 +156,6 @@ fn host_end<'a>(neighbour: &Neighbour<'_>, pnics: &[&'a Draft]) -> Option<&'a Dr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn ports_are_joined_to_hosts_and_to_other_switches() {
@@ -176,15 +175,19 @@ mod tests {
                 interface("Ethernet8", "ethernetCsmacd"), interface("Loopback0", "softwareLoopback")]}),
             lldp: json!({"interface": [neighbour("Ethernet0", "cmp-1", "52:54:00:00:00:01"), neighbour("Ethernet4", "cmp-1", "eth1"), neighbour("Ethernet8", "spine-1", "Ethernet12")]}),
         };
-        let drafts = switch(&environment, "https://192.0.2.1:8080", &state, &[&pnic]);
+        let target = SwitchTarget {
+            name: "leaf-1".to_owned(),
+            url: "https://192.0.2.1:8080".to_owned(),
+        };
+        let drafts = switch(&environment, &target, &state, &[&pnic]);
         let ids: Vec<&str> = drafts.iter().map(|draft| draft.key.id.as_str()).collect();
         assert_eq!(
             ids,
             [
-                "switch-192.0.2.1:8080",
-                "switch-192.0.2.1:8080-Ethernet0-52:54:00:00:00:01",
-                "switch-192.0.2.1:8080-Ethernet4-52:54:00:00:00:01",
-                "switch-192.0.2.1:8080-Ethernet8"
+                "switch-leaf-1",
+                "switch-leaf-1-Ethernet0-52:54:00:00:00:01",
+                "switch-leaf-1-Ethernet4-52:54:00:00:00:01",
+                "switch-leaf-1-Ethernet8"
             ]
         );
         assert_eq!(
@@ -200,7 +203,8 @@ mod tests {
             let environment = Environment::new("env").expect("a name");
             let odd = json!({&name: [{"name": &value, "state": [&name], "neighbors": {"neighbor": &value}}], "interface": [{"name": &value}, &name, 1, null]});
             let state = SwitchState { hostname: Some(value), interfaces: odd.clone(), lldp: odd };
-            let _ = switch(&environment, &name, &state, &[]);
+            let target = SwitchTarget { name: name.clone(), url: name };
+            let _ = switch(&environment, &target, &state, &[]);
         }
     }
 }

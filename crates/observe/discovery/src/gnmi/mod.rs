@@ -15,7 +15,7 @@ pub mod generated {
     include!("generated/gnmi.rs");
 }
 
-pub use client::{Settings, Switches};
+pub use client::{Settings, SwitchTarget, Switches};
 
 use crate::scan::{Context, Source, reading_of, source};
 use crate::{Error, Result};
@@ -46,18 +46,18 @@ impl Source for Switches {
             let pnics: Vec<_> = context.drafts("host_pnic").collect();
             let mut readings = Vec::new();
             for target in self.targets() {
-                let within = drafts::switch_key(context.environment, target);
-                let reading = match self.state(target).await {
+                let within = drafts::switch_key(context.environment, &target.name);
+                let reading = match self.state(&target.url).await {
                     Ok(state) => {
                         let drafts = drafts::switch(context.environment, target, &state, &pnics);
                         let (switch, ports) = drafts
                             .into_iter()
                             .partition(|draft| draft.key.object_type.as_str() == "switch");
-                        let mut named = Reading::named(source("gnmi", target));
+                        let mut named = Reading::named(source("gnmi", &target.url));
                         named.drafts = switch;
                         readings.push(named);
                         reading_of(
-                            source("gnmi", target),
+                            source("gnmi", &target.url),
                             &["switch_pnic"],
                             within,
                             ports,
@@ -67,7 +67,7 @@ impl Source for Switches {
                     Err(error) => {
                         let reason = Some(error.to_string());
                         reading_of(
-                            source("gnmi", target),
+                            source("gnmi", &target.url),
                             &["switch_pnic"],
                             within,
                             Vec::new(),

@@ -1,4 +1,5 @@
-//! Bonds and teams: a physical interface made of others.
+//! Bonds and teams: interfaces made of others. The aggregation is an object of its own; the interface it gives is a pNIC like the ones it
+//! is made of, because edges and addresses stand on it.
 
 use super::{Subject, with_some};
 use crate::parse::bond::Bond;
@@ -88,7 +89,7 @@ fn aggregate(
     }
     let up = interface.is_some_and(Interface::is_up);
     let draft = subject
-        .draft("host_pnic", &id, name)?
+        .draft("bond", &id, name)?
         .with("local_name", name)
         .with("Link detected", if up { "yes" } else { "no" })
         .with("EtherChannel", true)

@@ -26,6 +26,22 @@ pub fn drafts(
         .collect()
 }
 
+/// The interface a bond or team gives.
+pub fn aggregate(subject: &Subject<'_>, name: &str, interfaces: &[Interface]) -> Option<Draft> {
+    let interface = interfaces.iter().find(|interface| interface.name == name);
+    let physical = Physical {
+        name: name.to_owned(),
+        pci: None,
+    };
+    let up = interface.is_some_and(Interface::is_up);
+    Some(
+        pnic(subject, &physical, interface, &[])?
+            .with("EtherChannel", true)
+            .with("EtherChannel Master", "")
+            .with("Link detected", if up { "yes" } else { "no" }),
+    )
+}
+
 fn pnic(
     subject: &Subject<'_>,
     physical: &Physical,

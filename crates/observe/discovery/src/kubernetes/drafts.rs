@@ -103,6 +103,10 @@ fn container_draft(
     let mut draft = Draft::whole(key(environment, "container", &id)?, name)
         .under(pod.key.clone())
         .with("pod", json!({"id": pod.key.id.as_str(), "name": pod_name}));
+    // A pod in its host's network has no interface of its own.
+    if pod.attributes.get("host_network") != Some(&Value::Bool(true)) {
+        draft = with_some(draft, "ip_address", pod.attributes.get("pod_ip").cloned());
+    }
     draft = with_some(draft, "image", text(container, "image"));
     draft = with_some(draft, "host", pod.attributes.get("host").cloned());
     draft = with_some(draft, "namespace", pod.attributes.get("namespace").cloned());

@@ -295,6 +295,34 @@ pub fn networks(
         .collect()
 }
 
+/// Subnets, each below its network.
+pub fn subnets(environment: &Environment, subnets: &[Value]) -> Vec<Draft> {
+    subnets
+        .iter()
+        .filter_map(|subnet| {
+            let id = text(subnet, "id")?;
+            let name = text(subnet, "name").filter(|name| !name.is_empty());
+            let draft = Draft::whole(key(environment, "subnet", id)?, name.unwrap_or(id))
+                .under(key(environment, "network", text(subnet, "network_id")?)?);
+            Some(with_all(draft, subnet, &["id", "name"]))
+        })
+        .collect()
+}
+
+/// Routers, each below its project.
+pub fn routers(environment: &Environment, routers: &[Value]) -> Vec<Draft> {
+    routers
+        .iter()
+        .filter_map(|router| {
+            let id = text(router, "id")?;
+            let name = text(router, "name").filter(|name| !name.is_empty());
+            let mut draft = Draft::whole(key(environment, "router", id)?, name.unwrap_or(id));
+            draft.parent = owner(router).and_then(|id| key(environment, "project", id));
+            Some(with_all(draft, router, &["id", "name"]))
+        })
+        .collect()
+}
+
 /// Ports; one without a name is called by its MAC where its network is known.
 pub fn ports(
     environment: &Environment,

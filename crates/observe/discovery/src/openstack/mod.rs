@@ -29,6 +29,7 @@ impl Source for OpenStack {
             "nova-aggregates",
             "nova-instances",
             "neutron-networks",
+            "neutron-routers",
             "neutron-ports",
             "neutron-agents",
         ]
@@ -48,6 +49,7 @@ impl Source for OpenStack {
                 "nova-aggregates" => self.aggregates(context).await,
                 "nova-instances" => self.instances(context).await,
                 "neutron-networks" => self.networks(context).await,
+                "neutron-routers" => self.routers(context).await,
                 "neutron-ports" => self.ports(context).await,
                 "neutron-agents" => self.agents(context).await,
                 other => Err(Error::NotConfigured {
@@ -251,15 +253,24 @@ impl OpenStack {
                         .map(|(_, name)| name.clone())
                 },
             ));
+            found.extend(drafts::subnets(context.environment, &subnets.items));
             pages.extend([networks, subnets]);
         }
-        Ok(vec![of(
-            "neutron",
-            &self.detail(),
-            &["network"],
-            found,
-            &pages,
-        )])
+        let types = ["network", "subnet"];
+        Ok(vec![of("neutron", &self.detail(), &types, found, &pages)])
+    }
+
+    async fn routers(&self, context: Context<'_>) -> Result<Vec<Reading>> {
+        let (mut found, mut pages) = (Vec::new(), Vec::new());
+        for region in self.region_names().await? {
+            let routers = self
+                .list(&region, "network", "/v2.0/routers", "routers")
+                .await?;
+            found.extend(drafts::routers(context.environment, &routers.items));
+            pages.push(routers);
+        }
+        let types = ["router"];
+        Ok(vec![of("neutron", &self.detail(), &types, found, &pages)])
     }
 
     async fn ports(&self, context: Context<'_>) -> Result<Vec<Reading>> {

@@ -1,4 +1,5 @@
-//! `ip route show`: prefixes, next hops and devices. Calico and Cilium keep one route per workload.
+//! `ip route show`: prefixes, next hops and devices; `ip neigh show`: addresses and MACs. Calico and Cilium keep one route per
+//! workload; under Flannel the neighbour table tells the MAC behind a pod's address.
 
 use super::MAX_ENTRIES;
 use super::text::after;
@@ -57,9 +58,41 @@ fn route(line: &str) -> Option<Route> {
     })
 }
 
+/// An entry of the neighbour table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    pub address: IpAddr,
+    pub device: String,
+    pub mac: model::Mac,
+}
+
+/// The neighbours with a MAC: those that answered.
+pub fn neighbours(text: &str) -> Vec<Neighbour> {
+    text.lines()
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            Some(Neighbour {
+                address: words.first()?.parse().ok()?,
+                device: after(&words, "dev")?.to_owned(),
+                mac: after(&words, "lladdr")?.parse().ok()?,
+            })
+        })
+        .take(MAX_ENTRIES)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn neighbours_that_answered() {
+        let found = neighbours(
+            "10.244.1.3 dev cni0 lladdr 0a:58:0a:f4:01:03 STALE\n10.0.0.9 dev eth0 FAILED\n",
+        );
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].device, "cni0");
+    }
 
     #[test]
     fn a_calico_node() {
@@ -77,7 +110,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_is_read_without_a_panic(text in "(?s).{0,300}") {
-            let _ = routes(&text);
+            let _ = (routes(&text), neighbours(&text));
         }
     }
 }

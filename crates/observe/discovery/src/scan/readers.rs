@@ -90,6 +90,7 @@ const VPP_MODE: &[&str] = &["vppctl", "show", "mode"];
 const VPP_HARDWARE: &[&str] = &["vppctl", "show", "hardware-interfaces"];
 const LLDP: &[&str] = &["lldpcli", "-f", "json", "show", "neighbors"];
 const ROUTES: &[&str] = &["ip", "route", "show"];
+const NEIGHBOURS: &[&str] = &["ip", "neigh", "show"];
 
 /// All readers there are.
 pub const CATALOGUE: &[Reader] = &[
@@ -99,7 +100,8 @@ pub const CATALOGUE: &[Reader] = &[
     environment("nova-hosts", &["host"]),
     environment("nova-aggregates", &["aggregate", "host_ref"]),
     environment("nova-instances", &["instance"]),
-    environment("neutron-networks", &["network"]),
+    environment("neutron-networks", &["network", "subnet"]),
+    environment("neutron-routers", &["router"]),
     environment("neutron-ports", &["port"]),
     environment("neutron-agents", &["network_agent"]),
     environment("sql-aggregates", &["aggregate", "host_ref"]),
@@ -125,7 +127,7 @@ pub const CATALOGUE: &[Reader] = &[
     ),
     host(
         "linux-pnics",
-        &["host_pnic"],
+        &["host_pnic", "bond"],
         &[SYSFS, IP_ADDRESS, IP_LINK, BONDS, TEAMS],
         second_pnics,
         read_pnics,
@@ -211,7 +213,7 @@ pub const CATALOGUE: &[Reader] = &[
     host(
         "pod-interfaces",
         &["vnic"],
-        &[IP_ADDRESS, ROUTES],
+        &[IP_ADDRESS, ROUTES, NEIGHBOURS, FDB],
         nothing,
         read_pod_interfaces,
     ),
@@ -300,12 +302,16 @@ fn read_pnics(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Ga
         teams.push(team::state(&text).map_err(broken)?);
     }
     let mut aggregates = bonds::drafts(subject, &found, &interfaces, &mut drafts);
-    aggregates.extend(bonds::team_drafts(
-        subject,
-        &teams,
-        &interfaces,
-        &mut drafts,
-    ));
+    let of_teams = bonds::team_drafts(subject, &teams, &interfaces, &mut drafts);
+    aggregates.extend(of_teams);
+    let given: Vec<Draft> = aggregates
+        .iter()
+        .filter_map(|aggregate| {
+            let name = aggregate.name.as_deref()?;
+            pnics::aggregate(subject, name, &interfaces)
+        })
+        .collect();
+    drafts.extend(given);
     drafts.extend(aggregates);
     Ok(drafts)
 }
@@ -473,7 +479,10 @@ fn read_lldp(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap
 fn read_pod_interfaces(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap> {
     let interfaces = interfaces(answers, IP_ADDRESS)?;
     let routes = crate::parse::route::routes(&answers.output(ROUTES)?);
-    Ok(workloads::drafts(subject, &interfaces, &routes))
+    let neighbours = crate::parse::route::neighbours(&answers.output(NEIGHBOURS)?);
+    let fdb = bridge::fdb(&answers.output(FDB)?);
+    let reached = workloads::Reached::new(&routes, &neighbours, &fdb);
+    Ok(workloads::drafts(subject, &interfaces, &reached))
 }
 
 #[cfg(test)]

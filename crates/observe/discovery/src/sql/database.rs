@@ -136,20 +136,33 @@ impl Database {
 }
 
 fn mysql_row(row: mysql_async::Row) -> Value {
-    let columns: Vec<String> = row
-        .columns_ref()
-        .iter()
-        .map(|column| column.name_str().into_owned())
-        .collect();
-    let values = row.unwrap_raw().into_iter().map(|value| match value {
-        Some(mysql_async::Value::Bytes(bytes)) => {
-            Value::from(String::from_utf8_lossy(&bytes).into_owned())
-        }
-        Some(mysql_async::Value::Int(number)) => Value::from(number),
-        Some(mysql_async::Value::UInt(number)) => Value::from(number),
-        Some(mysql_async::Value::Float(number)) => Value::from(number),
-        Some(mysql_async::Value::Double(number)) => Value::from(number),
-        _ => Value::Null,
+    let columns = row.columns();
+    let values = row.unwrap_raw();
+    let pairs = columns.iter().zip(values).map(|(column, value)| {
+        let name = column.name_str().into_owned();
+        (
+            name,
+            mysql_value(column.column_type().is_numeric_type(), value),
+        )
     });
-    Value::Object(columns.into_iter().zip(values).collect::<Map<_, _>>())
+    Value::Object(pairs.collect::<Map<_, _>>())
+}
+
+/// The text protocol gives numbers as text; the column says what it is.
+fn mysql_value(numeric: bool, value: Option<mysql_async::Value>) -> Value {
+    use mysql_async::Value as Column;
+    match value {
+        Some(Column::Bytes(bytes)) => {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            match text.parse::<i64>() {
+                Ok(number) if numeric => Value::from(number),
+                _ => Value::from(text),
+            }
+        }
+        Some(Column::Int(number)) => Value::from(number),
+        Some(Column::UInt(number)) => Value::from(number),
+        Some(Column::Float(number)) => Value::from(number),
+        Some(Column::Double(number)) => Value::from(number),
+        _ => Value::Null,
+    }
 }

@@ -48,6 +48,7 @@ const ALLOWED: &[(Right, &[Word])] = &[
     (Anyone, &[Is("ip"), Is("-d"), Is("link"), Is("show")]),
     (Anyone, &[Is("ip"), Is("route"), Is("show")]),
     (Anyone, &[Is("ip"), Is("-6"), Is("route"), Is("show")]),
+    (Anyone, &[Is("ip"), Is("neigh"), Is("show")]),
     (Anyone, &[Is("ip"), Is("netns"), Is("list")]),
     (
         Root,

@@ -13,9 +13,10 @@ use std::sync::Arc;
 pub(super) fn check(raw: Raw, errors: &mut Vec<DeclarationError>) -> Declarations {
     let mut declarations = Declarations {
         ranks: ranks(&raw, errors),
-        types: BTreeMap::new(),
+        types: HashMap::default(),
         links: Vec::new(),
-        stamps: HashMap::new(),
+        link_places: HashMap::default(),
+        stamps: HashMap::default(),
         cliques: Vec::new(),
         constraints: Vec::new(),
         causes: Vec::new(),
@@ -39,14 +40,25 @@ pub(super) fn check(raw: Raw, errors: &mut Vec<DeclarationError>) -> Declaration
         .into_values()
         .filter_map(|at| Some((at, link::rule(at, &declarations, errors)?)))
         .collect();
-    declarations.links = rules.iter().map(|(_, rule)| rule.clone()).collect();
+    declarations.set_links(rules.iter().map(|(_, rule)| rule.clone()).collect());
     for at in &raw.stamps {
         stamp(at, &mut declarations, errors);
     }
-    declarations.links = link::ordered(rules, &declarations, errors);
+    let ordered = link::ordered(rules, &declarations, errors);
+    declarations.set_links(ordered);
     causes(&raw, &mut declarations, errors);
     (declarations.cliques, declarations.constraints) = cliques(raw, &declarations, errors);
     declarations
+}
+
+impl Declarations {
+    fn set_links(&mut self, links: Vec<super::LinkRule>) {
+        let places = links.iter().enumerate();
+        self.link_places = places
+            .map(|(n, rule)| (rule.link_type.clone(), n))
+            .collect();
+        self.links = links;
+    }
 }
 
 /// Parses a name or says at which entry it is wrong.
@@ -178,13 +190,13 @@ fn stamp(
     };
     match declarations.link_rule(&link) {
         Some(rule) if rule.source == object_type || rule.target == object_type => {
-            declarations.stamps.insert(
-                (object_type, raw.attribute.as_str().into()),
-                super::StampRule {
-                    link,
-                    value: raw.value.as_str().into(),
-                },
-            );
+            let rule = super::StampRule {
+                link,
+                value: raw.value.as_str().into(),
+            };
+            let stamps = declarations.stamps.entry(object_type).or_default();
+            stamps.retain(|(attribute, _)| **attribute != *raw.attribute);
+            stamps.push((raw.attribute.as_str().into(), rule));
         }
         Some(_) => errors.push(at.error(format!(
             "stamp '{}' of '{object_type}': link type '{link}' has no end of that type",

@@ -20,7 +20,8 @@ pub(crate) use link::{Condition, Join, KeyRule, Lookup, StampRule};
 pub(crate) use object::FolderStep;
 
 use crate::{LinkType, ObjectType, SourceKind};
-use std::collections::{BTreeMap, HashMap};
+use foldhash::fast::FixedState;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The declarations the binary carries.
@@ -44,10 +45,12 @@ const EMBEDDED: &[(&str, &str)] = &[
 #[derive(Debug, Clone)]
 pub struct Declarations {
     pub(crate) ranks: HashMap<SourceKind, u32>,
-    pub(crate) types: BTreeMap<ObjectType, TypeRule>,
+    pub(crate) types: HashMap<ObjectType, TypeRule, FixedState>,
     /// In an order in which every rule comes after those whose links it reads.
     pub(crate) links: Vec<LinkRule>,
-    pub(crate) stamps: HashMap<(ObjectType, Box<str>), StampRule>,
+    /// Places of link types in `links`.
+    pub(crate) link_places: HashMap<LinkType, usize, FixedState>,
+    pub(crate) stamps: HashMap<ObjectType, Vec<(Box<str>, StampRule)>, FixedState>,
     pub(crate) cliques: Vec<CliqueType>,
     pub(crate) constraints: Vec<CliqueConstraint>,
     pub(crate) causes: Vec<CauseRule>,
@@ -104,8 +107,11 @@ impl Declarations {
         }
     }
 
+    /// In the order of their names.
     pub fn object_types(&self) -> impl Iterator<Item = &TypeRule> {
-        self.types.values()
+        let mut types: Vec<&TypeRule> = self.types.values().collect();
+        types.sort_by(|a, b| a.name.cmp(&b.name));
+        types.into_iter()
     }
 
     pub fn object_type(&self, name: &ObjectType) -> Option<&TypeRule> {
@@ -117,7 +123,7 @@ impl Declarations {
     }
 
     pub fn link_rule(&self, link_type: &LinkType) -> Option<&LinkRule> {
-        self.links.iter().find(|rule| rule.link_type == *link_type)
+        self.links.get(*self.link_places.get(link_type)?)
     }
 
     pub fn clique_types(&self) -> impl Iterator<Item = &CliqueType> {
@@ -130,6 +136,13 @@ impl Declarations {
 
     pub fn cause_rules(&self) -> impl Iterator<Item = &CauseRule> {
         self.causes.iter()
+    }
+
+    /// How objects of a type come by an attribute they do not have themselves.
+    pub(crate) fn stamp(&self, object_type: &ObjectType, attribute: &str) -> Option<&StampRule> {
+        let stamps = self.stamps.get(object_type)?;
+        let found = stamps.iter().find(|(name, _)| **name == *attribute);
+        found.map(|(_, rule)| rule)
     }
 
     /// Lower ranks are believed first; kinds that no file ranks come last, together.

@@ -1,6 +1,7 @@
 //! The keys of one join: which objects have which, on either side, and what third objects bring together.
 
 use super::FastMap;
+use crate::ObjectType;
 use crate::declare::{Join, KeyRule, LinkRule};
 use crate::object::{Handle, Object};
 use crate::state::State;
@@ -185,31 +186,31 @@ impl JoinIndex {
         join: &Join,
         state: &State,
         handle: Handle,
-        pairs: &mut BTreeSet<(u32, u32)>,
+        pairs: &mut Vec<(u32, u32)>,
     ) {
         let object = state.object(handle);
-        let of_type = |t| object.filter(|object| object.key.object_type == t);
-        let side = |end: &KeyRule, t| {
+        let of_type = |t: &ObjectType| object.filter(|object| object.key.object_type == *t);
+        let side = |end: &KeyRule, t: &ObjectType| {
             let object = of_type(t);
             object.map_or(Vec::new(), |object| keys(end, state, handle, object))
         };
-        let source = side(&join.source, rule.source.clone());
+        let source = side(&join.source, &rule.source);
         for key in self.source.set(handle.0, source) {
             self.targets_of(&key, |target| {
-                pairs.insert((handle.0, target));
+                pairs.push((handle.0, target));
             });
         }
-        let target = side(&join.target, rule.target.clone());
+        let target = side(&join.target, &rule.target);
         for key in self.target.set(handle.0, target) {
             self.sources_of(&key, |source| {
-                pairs.insert((source, handle.0));
+                pairs.push((source, handle.0));
             });
         }
         let Some(through) = &join.through else {
             return;
         };
         let mut bridged = Vec::new();
-        if let Some(object) = of_type(through.object_type.clone()) {
+        if let Some(object) = of_type(&through.object_type) {
             let values = ObjectValues {
                 state,
                 handle,
@@ -258,15 +259,15 @@ impl JoinIndex {
     }
 
     /// All pairs an object is in by its present keys.
-    pub(super) fn pairs_of(&self, handle: Handle, pairs: &mut BTreeSet<(u32, u32)>) {
+    pub(super) fn pairs_of(&self, handle: Handle, pairs: &mut Vec<(u32, u32)>) {
         for (key, _) in self.source.by_object.get(&handle.0).into_iter().flatten() {
             self.targets_of(key, |target| {
-                pairs.insert((handle.0, target));
+                pairs.push((handle.0, target));
             });
         }
         for (key, _) in self.target.by_object.get(&handle.0).into_iter().flatten() {
             self.sources_of(key, |source| {
-                pairs.insert((source, handle.0));
+                pairs.push((source, handle.0));
             });
         }
     }

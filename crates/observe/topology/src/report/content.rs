@@ -4,9 +4,47 @@ use super::{Report, Section};
 use crate::diff::{AttributeChange, ChangeKind, CliqueChange, Diff};
 use crate::impact::Impact;
 use crate::object::Handle;
-use crate::version::Version;
+use crate::version::{Tenants, Version};
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+const OBJECTS: &[&str] = &[
+    "change",
+    "type",
+    "name",
+    "id",
+    "tenant",
+    "attribute",
+    "before",
+    "after",
+];
+const LINKS: &[&str] = &[
+    "change",
+    "type",
+    "source",
+    "target",
+    "attribute",
+    "before",
+    "after",
+];
+const CLIQUES: &[&str] = &[
+    "change",
+    "focal object",
+    "clique type",
+    "links added",
+    "links removed",
+    "health before",
+    "health after",
+];
+const HIT: &[&str] = &[
+    "distance",
+    "type",
+    "name",
+    "id",
+    "tenant",
+    "place",
+    "because of",
+];
 
 impl Report {
     /// A comparison of two versions.
@@ -16,125 +54,30 @@ impl Report {
         diff: &Diff,
         cliques: &[CliqueChange],
     ) -> Self {
-        let facts = vec![
-            ("Environment".into(), after.profile.name.to_string()),
-            (
-                "Before".into(),
-                format!("version {}, {}", before.number, before.at),
-            ),
-            (
-                "After".into(),
-                format!("version {}, {}", after.number, after.at),
-            ),
-        ];
-        let tenants = diff.by_tenant().into_iter().map(|(tenant, counts)| {
-            let count = |kind| counts.get(&kind).copied().unwrap_or(0).to_string();
-            vec![
-                if tenant.is_empty() {
-                    "(none)".to_owned()
-                } else {
-                    tenant.to_string()
-                },
-                count(ChangeKind::Added),
-                count(ChangeKind::Removed),
-                count(ChangeKind::Moved),
-                count(ChangeKind::Changed),
-            ]
-        });
-        let sections = vec![
-            section(
-                "By tenant",
-                &["tenant", "added", "removed", "moved", "changed"],
-                tenants.collect(),
-            ),
-            section(
-                "Objects",
-                &[
-                    "change",
-                    "type",
-                    "name",
-                    "id",
-                    "tenant",
-                    "attribute",
-                    "before",
-                    "after",
-                ],
-                object_rows(diff),
-            ),
-            section(
-                "Links",
-                &[
-                    "change",
-                    "type",
-                    "source",
-                    "target",
-                    "attribute",
-                    "before",
-                    "after",
-                ],
-                link_rows(diff),
-            ),
-            section(
-                "Health",
-                &["subject", "before", "after", "evidence"],
-                health_rows(diff),
-            ),
-            section(
-                "Cliques",
-                &[
-                    "change",
-                    "focal object",
-                    "clique type",
-                    "links added",
-                    "links removed",
-                    "health before",
-                    "health after",
-                ],
-                clique_rows(cliques),
-            ),
-        ];
+        let version = |version: &Version| format!("version {}, {}", version.number, version.at);
+        let tenants = ["tenant", "added", "removed", "moved", "changed"];
+        let health = ["subject", "before", "after", "evidence"];
         Self {
             title: "Comparison".into(),
-            facts,
-            sections,
+            facts: vec![
+                ("Environment".into(), after.profile.name.to_string()),
+                ("Before".into(), version(before)),
+                ("After".into(), version(after)),
+            ],
+            sections: vec![
+                section("By tenant", &tenants, tenant_rows(diff)),
+                section("Objects", OBJECTS, object_rows(diff)),
+                section("Links", LINKS, link_rows(diff)),
+                section("Health", &health, health_rows(diff)),
+                section("Cliques", CLIQUES, clique_rows(cliques)),
+            ],
         }
     }
 
     /// What a failure hits.
     pub fn of_impact(version: &Version, impact: &Impact) -> Self {
-        let name = |handle: &Handle| match version.object(*handle) {
-            Some(object) => format!("{} ({})", object.name(), object.key),
-            None => String::new(),
-        };
         let counts = version.impact_counts(impact);
-        let table = |title: &str, column: &'static str, counts: Vec<(String, usize)>| {
-            let rows = counts
-                .into_iter()
-                .map(|(name, count)| vec![name, count.to_string()]);
-            section(title, &[column, "objects"], rows.collect())
-        };
-        let texts = |map: &BTreeMap<std::sync::Arc<str>, usize>| {
-            map.iter()
-                .map(|(name, count)| (name.to_string(), *count))
-                .collect()
-        };
-        let hit = impact.hit.iter().filter_map(|hurt| {
-            let object = version.object(hurt.handle)?;
-            Some(vec![
-                hurt.distance.to_string(),
-                object.key.object_type.to_string(),
-                object.name().to_owned(),
-                object.key.id.to_string(),
-                version.tenant(hurt.handle).unwrap_or_default().to_string(),
-                version.place(hurt.handle).unwrap_or_default().to_string(),
-                name(&hurt.because_of),
-            ])
-        });
-        let types = counts
-            .by_type
-            .iter()
-            .map(|(t, n)| (t.to_string(), *n))
-            .collect();
+        let failed: Vec<String> = impact.failed.iter().map(|h| named(version, *h)).collect();
         Self {
             title: "Impact".into(),
             facts: vec![
@@ -143,38 +86,76 @@ impl Report {
                     "Version".into(),
                     format!("{}, {}", version.number, version.at),
                 ),
-                (
-                    "Failed".into(),
-                    impact
-                        .failed
-                        .iter()
-                        .map(name)
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                ),
+                ("Failed".into(), failed.join(", ")),
                 ("Hit".into(), counts.total.to_string()),
             ],
             sections: vec![
-                table("By type", "type", types),
-                table("By tenant", "tenant", texts(&counts.by_tenant)),
-                table("By host or switch", "place", texts(&counts.by_place)),
-                table("By network", "network", texts(&counts.by_network)),
+                section("By type", &["type", "objects"], count_rows(&counts.by_type)),
                 section(
-                    "Objects",
-                    &[
-                        "distance",
-                        "type",
-                        "name",
-                        "id",
-                        "tenant",
-                        "place",
-                        "because of",
-                    ],
-                    hit.collect(),
+                    "By tenant",
+                    &["tenant", "objects"],
+                    count_rows(&counts.by_tenant),
                 ),
+                section(
+                    "By host or switch",
+                    &["place", "objects"],
+                    count_rows(&counts.by_place),
+                ),
+                section(
+                    "By network",
+                    &["network", "objects"],
+                    count_rows(&counts.by_network),
+                ),
+                section("Objects", HIT, hit_rows(version, impact)),
             ],
         }
     }
+}
+
+fn named(version: &Version, handle: Handle) -> String {
+    match version.object(handle) {
+        Some(object) => format!("{} ({})", object.name(), object.key),
+        None => String::new(),
+    }
+}
+
+fn count_rows<K: ToString>(counts: &BTreeMap<K, usize>) -> Vec<Vec<String>> {
+    let rows = counts
+        .iter()
+        .map(|(name, count)| vec![name.to_string(), count.to_string()]);
+    rows.collect()
+}
+
+fn hit_rows(version: &Version, impact: &Impact) -> Vec<Vec<String>> {
+    let mut tenants = Tenants::new(version);
+    let rows = impact.hit.iter().filter_map(|hurt| {
+        let object = version.object(hurt.handle)?;
+        Some(vec![
+            hurt.distance.to_string(),
+            object.key.object_type.to_string(),
+            object.name().to_owned(),
+            object.key.id.to_string(),
+            tenants.of(hurt.handle).unwrap_or_default().to_string(),
+            version.place(hurt.handle).unwrap_or_default().to_string(),
+            named(version, hurt.because_of),
+        ])
+    });
+    rows.collect()
+}
+
+fn tenant_rows(diff: &Diff) -> Vec<Vec<String>> {
+    let rows = diff.by_tenant().into_iter().map(|(tenant, counts)| {
+        let count = |kind| counts.get(&kind).copied().unwrap_or(0).to_string();
+        let tenant = if tenant.is_empty() { "(none)" } else { &tenant };
+        vec![
+            tenant.to_owned(),
+            count(ChangeKind::Added),
+            count(ChangeKind::Removed),
+            count(ChangeKind::Moved),
+            count(ChangeKind::Changed),
+        ]
+    });
+    rows.collect()
 }
 
 fn section(title: &str, columns: &[&'static str], rows: Vec<Vec<String>>) -> Section {

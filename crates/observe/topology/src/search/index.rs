@@ -23,11 +23,10 @@ pub(crate) struct SearchIndex {
 impl SearchIndex {
     pub(super) fn insert(&mut self, declarations: &Declarations, handle: u32, object: &Object) {
         self.entries += 1;
+        let mut found: Vec<[u8; 3]> = Vec::with_capacity(256);
         texts(declarations, object, |_, kind, text| {
             let lower = text.to_lowercase();
-            for gram in grams(&lower) {
-                self.grams.entry(gram).or_default().insert(handle);
-            }
+            found.extend(grams(&lower));
             if let Some(identifier) = identifier(&lower) {
                 push(self.identifiers.entry(identifier).or_default(), handle);
             }
@@ -41,6 +40,12 @@ impl SearchIndex {
                 _ => {}
             }
         });
+        // Ids share most of their letters, so a good part is saved by looking only once.
+        found.sort_unstable();
+        found.dedup();
+        for gram in found {
+            self.grams.entry(gram).or_default().insert(handle);
+        }
     }
 
     /// Objects that may hold the text; `None` if it is too short to say.

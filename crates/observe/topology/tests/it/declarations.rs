@@ -188,3 +188,52 @@ because = "disk {name} fails"
     assert_eq!(causes[0].because, "disk h1-sda fails");
     assert_eq!(version.level_with_causes(osd, &causes), StatusLevel::Error);
 }
+
+/// Two cables between one pair of ends are two links, told apart by what the rule says.
+#[test]
+fn a_pair_may_have_parallel_links() {
+    let toml = r#"
+[[type]]
+name = "switch"
+label = "Switch"
+[[link]]
+type = "switch-switch"
+match = [{ each_source = "cables", source = "{item.to}", target = "{id}" }]
+distinct = "{source_item.port}"
+name = "port {source_item.port}"
+weight = "{source_item.cost}"
+"#;
+    let declarations = Declarations::load_only(&[("cables.toml", toml)])
+        .unwrap_or_else(|errors| panic!("{errors}"));
+    let mut map = Map::new(Profile::new(environment()), Arc::new(declarations), at(0));
+    let cable = |port: u32, cost: u32| json!({ "to": "b", "port": port, "cost": cost });
+    let switch = |cables: Vec<serde_json::Value>| draft("switch", "a", json!({ "cables": cables }));
+    let first = vec![
+        switch(vec![cable(1, 10), cable(2, 20)]),
+        draft("switch", "b", json!({})),
+    ];
+    map.apply(&scan(1, vec![reading("ssh", 1, first)]))
+        .expect("sound");
+    let mut links: Vec<(String, i32)> = map
+        .head()
+        .links()
+        .map(|link| {
+            (
+                link.name.as_deref().unwrap_or_default().to_owned(),
+                link.weight,
+            )
+        })
+        .collect();
+    links.sort();
+    assert_eq!(
+        links,
+        [("port 1".to_owned(), 10), ("port 2".to_owned(), 20)]
+    );
+    let second = vec![switch(vec![cable(2, 25)])];
+    let changes = map
+        .apply(&scan(2, vec![reading("ssh", 2, second)]))
+        .expect("sound")
+        .changes;
+    assert_eq!(changes.links_removed[0].distinct.as_deref(), Some("1"));
+    assert_eq!(changes.links_changed[0].distinct.as_deref(), Some("2"));
+}

@@ -1,5 +1,6 @@
 //! The map as its users see it: fixtures of the earlier system, properties, and the promises one by one.
 
+mod alerts;
 mod cloud;
 mod declarations;
 mod event_fixtures;

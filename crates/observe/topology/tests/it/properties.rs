@@ -262,4 +262,23 @@ proptest! {
         prop_assert_eq!(diff.links.is_empty(), links(&before) == links(after));
         prop_assert!(before.diff(&before).is_empty());
     }
+
+    #[test]
+    fn damaged_records_are_refused_or_read_but_never_end_the_program(
+        steps in prop::collection::vec(step(), 1..6),
+        which in any::<prop::sample::Index>(),
+        byte in any::<prop::sample::Index>(),
+        flip in 1u8..=255,
+        noise in prop::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let mut map = map();
+        let mut records = run(&mut map, &steps);
+        let record = which.index(records.len());
+        let place = byte.index(records[record].len());
+        records[record][place] ^= flip;
+        records.push(noise);
+        let profile = Profile::new(environment());
+        let read = Map::replay(profile, declarations(), at(0), records.iter().map(Vec::as_slice));
+        prop_assert!(read.is_err(), "noise is no record");
+    }
 }

@@ -451,3 +451,37 @@ fn pictures_stay_small_and_still() {
             < layout.positions[&object("vedge", "h1-ovs")].y
     );
 }
+
+/// A bond carries the address; its members hang on the switches.
+#[test]
+fn a_switch_reaches_instances_through_a_bond() {
+    let mut map = small();
+    let bond = crate::support::draft(
+        "host_pnic",
+        "bond0-02:00:00:00:00:01",
+        serde_json::json!({ "host": "h1", "local_name": "bond0", "IP Address": "10.0.0.1", "mac_address": "02:00:00:00:00:01",
+            "members": { "eth0": { "name": "eth0", "id": "eth0-02:00:00:00:00:01" } } }),
+    );
+    let mut bond = bond.under(cloud::host_key(1));
+    bond.name = Some("bond0".into());
+    let mut member = cloud::pnic(1, true);
+    member.attributes.remove("IP Address");
+    map.apply(&scan(2, vec![reading("ssh", 2, vec![bond, member])]))
+        .expect("sound");
+    let version = map.head();
+    let link = version
+        .links()
+        .find(|link| link.link_type.as_str() == "host_pnic-host_pnic")
+        .expect("joined");
+    assert_eq!(link.name.as_deref(), Some("bond0-eth0"));
+    let vm = version.find(&object("instance", "vm1")).expect("known");
+    let switch = version.find(&object("switch", "leaf1")).expect("known");
+    assert!(version.cliques(switch)[0].nodes.contains(&vm));
+    assert!(
+        version
+            .impact(&[switch])
+            .hit
+            .iter()
+            .any(|hurt| hurt.handle == vm)
+    );
+}

@@ -170,6 +170,15 @@ fn an_instance_that_moves_keeps_its_identity_and_both_places_are_shown() {
     assert_eq!(moved.kind, ChangeKind::Moved);
     assert_eq!(moved.place_before.as_deref(), Some("host/h1"));
     assert_eq!(moved.place_after.as_deref(), Some("host/h2"));
+    let timeline = map.history().timeline(&object("instance", "vm1"));
+    let told: Vec<_> = timeline
+        .iter()
+        .map(|moment| (moment.at, moment.kind))
+        .collect();
+    assert_eq!(
+        told,
+        [(at(1), ChangeKind::Added), (at(2), ChangeKind::Moved)]
+    );
 }
 
 #[test]

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use topology::{Environment, Handle, ObjectRef, Version};
 
 /// Someone, and the maps.
-pub(super) struct Asker {
+pub(crate) struct Asker {
     identity: Arc<Identity>,
-    pub(super) inventory: Inventory,
+    pub(crate) inventory: Inventory,
 }
 
 impl FromRequestParts<App> for Asker {
@@ -31,13 +31,20 @@ impl FromRequestParts<App> for Asker {
             error => LiveError::Auth(error),
         })?;
         let inventory = state.inventory.clone().ok_or(MapError::NoMap)?;
-        Ok(Self { identity, inventory })
+        Ok(Self {
+            identity,
+            inventory,
+        })
     }
 }
 
 impl Asker {
     fn names(&self) -> Vec<Grantee> {
-        let roles = self.identity.roles.iter().map(|role| Grantee::Role(role.clone()));
+        let roles = self
+            .identity
+            .roles
+            .iter()
+            .map(|role| Grantee::Role(role.clone()));
         roles
             .chain([
                 Grantee::User(self.identity.user.clone()),
@@ -47,14 +54,14 @@ impl Asker {
     }
 
     /// Only operators of this controller.
-    pub(super) fn operator(&self) -> Result<(), MapError> {
+    pub(crate) fn operator(&self) -> Result<(), MapError> {
         match self.identity.is_admin {
             true => Ok(()),
             false => Err(LiveError::Forbidden.into()),
         }
     }
 
-    pub(super) fn sight(&self, environment: &Environment) -> Sight {
+    pub(crate) fn sight(&self, environment: &Environment) -> Sight {
         match self.identity.is_admin {
             true => Sight::All,
             false => self.inventory.roles(environment).sight(&self.names()),
@@ -64,7 +71,11 @@ impl Asker {
     /// Someone with a right to the whole environment. One who does not even see it is told it is not there.
     pub(super) fn need(&self, environment: &Environment, right: Right) -> Result<(), MapError> {
         if self.identity.is_admin {
-            return self.inventory.map(environment).map(drop).map_err(|_| MapError::NoEnvironment(environment.clone()));
+            return self
+                .inventory
+                .map(environment)
+                .map(drop)
+                .map_err(|_| MapError::NoEnvironment(environment.clone()));
         }
         let roles = self.inventory.roles(environment);
         match roles.sight(&self.names()) {
@@ -78,12 +89,12 @@ impl Asker {
         }
     }
 
-    pub(super) fn may(&self, environment: &Environment, right: Right) -> bool {
+    pub(crate) fn may(&self, environment: &Environment, right: Right) -> bool {
         self.identity.is_admin || self.inventory.roles(environment).may(&self.names(), right)
     }
 
     /// The map of an environment, as far as the asker sees it.
-    pub(super) fn view(&self, environment: Environment) -> Result<View, MapError> {
+    pub(crate) fn view(&self, environment: Environment) -> Result<View, MapError> {
         let sight = self.sight(&environment);
         let map = self.inventory.map(&environment);
         match (sight, map) {
@@ -94,8 +105,8 @@ impl Asker {
 }
 
 /// The map of one environment and what is seen of it.
-pub(super) struct View {
-    pub(super) map: Arc<LiveMap>,
+pub(crate) struct View {
+    pub(crate) map: Arc<LiveMap>,
     sight: Sight,
 }
 
@@ -129,14 +140,14 @@ impl View {
         })
     }
 
-    pub(super) fn seen(&self, version: Arc<Version>) -> Seen {
+    pub(crate) fn seen(&self, version: Arc<Version>) -> Seen {
         Seen {
             version,
             sight: self.sight.clone(),
         }
     }
 
-    pub(super) fn sees_all(&self) -> bool {
+    pub(crate) fn sees_all(&self) -> bool {
         self.sight == Sight::All
     }
 
@@ -157,20 +168,21 @@ impl View {
 }
 
 /// A version, and what is seen of it.
-pub(super) struct Seen {
-    pub(super) version: Arc<Version>,
+pub(crate) struct Seen {
+    pub(crate) version: Arc<Version>,
     sight: Sight,
 }
 
 impl Seen {
     /// A tenant sees what is the tenant's own.
-    pub(super) fn sees(&self, handle: Handle) -> bool {
+    pub(crate) fn sees(&self, handle: Handle) -> bool {
         match &self.sight {
             Sight::All => true,
             Sight::Nothing => false,
-            Sight::Tenants(tenants) => {
-                self.version.tenant(handle).is_some_and(|tenant| tenants.contains(&*tenant))
-            }
+            Sight::Tenants(tenants) => self
+                .version
+                .tenant(handle)
+                .is_some_and(|tenant| tenants.contains(&*tenant)),
         }
     }
 
@@ -204,8 +216,13 @@ impl<S: Send + Sync> FromRequestParts<S> for In {
         let Path(values) = Path::<BTreeMap<String, String>>::from_request_parts(parts, state)
             .await
             .map_err(|error| MapError::Malformed(error.to_string()))?;
-        let name = values.get("environment").map(String::as_str).unwrap_or_default();
-        Environment::new(name).map(Self).map_err(|error| MapError::Malformed(error.to_string()))
+        let name = values
+            .get("environment")
+            .map(String::as_str)
+            .unwrap_or_default();
+        Environment::new(name)
+            .map(Self)
+            .map_err(|error| MapError::Malformed(error.to_string()))
     }
 }
 

@@ -14,8 +14,14 @@ use std::collections::BTreeMap;
 /// Object types, link rules and cause rules, as declared.
 pub(super) async fn declarations(asker: Asker) -> Json<Value> {
     let declarations = asker.inventory.declarations();
-    let types: Vec<Value> = declarations.object_types().map(|rule| json!({"name": rule.name, "text": rule.text, "layer": rule.layer})).collect();
-    let links: Vec<Value> = declarations.link_rules().map(|rule| json!({"type": rule.link_type})).collect();
+    let types: Vec<Value> = declarations
+        .object_types()
+        .map(|rule| json!({"name": rule.name, "label": rule.label, "layer": rule.layer}))
+        .collect();
+    let links: Vec<Value> = declarations
+        .link_rules()
+        .map(|rule| json!({"type": rule.link_type}))
+        .collect();
     let causes: Vec<Value> = declarations.cause_rules().map(|rule| json!(rule)).collect();
     Json(json!({"object_types": types, "link_types": links, "cause_rules": causes}))
 }

@@ -66,11 +66,17 @@ pub(super) async fn add(
     body: Body,
 ) -> Result<(StatusCode, Json<Value>), MapError> {
     asker.operator()?;
-    let EnvironmentBody { config, credentials } = parse(&headers, body).await?;
+    let EnvironmentBody {
+        config,
+        credentials,
+    } = parse(&headers, body).await?;
     let inventory = asker.inventory.clone();
     // Starting a listener needs the runtime, which blocking threads have too.
     let view = blocking(move || inventory.add_environment(config, &credentials)).await?;
-    Ok((StatusCode::CREATED, Json(json!({"environment": told(&asker, &view)}))))
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({"environment": told(&asker, &view)})),
+    ))
 }
 
 pub(super) async fn update(
@@ -80,7 +86,10 @@ pub(super) async fn update(
     body: Body,
 ) -> Result<Json<Value>, MapError> {
     asker.need(&name, Right::Edit)?;
-    let EnvironmentBody { config, credentials } = parse(&headers, body).await?;
+    let EnvironmentBody {
+        config,
+        credentials,
+    } = parse(&headers, body).await?;
     same_name(&name, &config)?;
     let inventory = asker.inventory.clone();
     let view = blocking(move || inventory.update_environment(config, credentials)).await?;
@@ -124,7 +133,11 @@ pub(super) async fn test(
     body: Body,
 ) -> Result<Json<Value>, MapError> {
     asker.need(&name, Right::Edit)?;
-    let TestBody { config, credentials, only } = parse(&headers, body).await?;
+    let TestBody {
+        config,
+        credentials,
+        only,
+    } = parse(&headers, body).await?;
     let config = match config {
         Some(config) => {
             same_name(&name, &config)?;
@@ -137,9 +150,17 @@ pub(super) async fn test(
 }
 
 /// The same for one that is not kept yet.
-pub(super) async fn test_new(asker: Asker, headers: HeaderMap, body: Body) -> Result<Json<Value>, MapError> {
+pub(super) async fn test_new(
+    asker: Asker,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, MapError> {
     asker.operator()?;
-    let TestBody { config, credentials, only } = parse(&headers, body).await?;
+    let TestBody {
+        config,
+        credentials,
+        only,
+    } = parse(&headers, body).await?;
     let config = config.ok_or_else(|| MapError::Malformed("'config' is missing".to_owned()))?;
     let results = asker.inventory.probe(&config, credentials, only).await?;
     Ok(Json(json!({"results": results})))

@@ -23,7 +23,9 @@ pub(crate) enum MapError {
     NoEnvironment(Environment),
     #[error("There is no {what} '{id}'.")]
     NotFound { what: &'static str, id: String },
-    #[error("The right to {0} this environment is needed for this; its grants are in its settings.")]
+    #[error(
+        "The right to {0} this environment is needed for this; its grants are in its settings."
+    )]
     Forbidden(&'static str),
     #[error("{0}")]
     Malformed(String),
@@ -72,7 +74,9 @@ fn class_of(error: &InventoryError) -> (StatusCode, &'static str) {
         E::Map(_)
         | E::Declarations(_)
         | E::Tree(_)
-        | E::Schedule(ScheduleError::Pattern { .. } | ScheduleError::Zone(_) | ScheduleError::Never(_))
+        | E::Schedule(
+            ScheduleError::Pattern { .. } | ScheduleError::Zone(_) | ScheduleError::Never(_),
+        )
         | E::Discovery(discovery::Error::NotConfigured { .. }) => {
             (StatusCode::UNPROCESSABLE_ENTITY, "Meaningless")
         }
@@ -92,6 +96,10 @@ impl IntoResponse for MapError {
         if status.is_server_error() {
             tracing::warn!(error = %self, "a request about the map failed");
         }
-        (status, Json(json!({"error": {"type": kind, "message": self.to_string()}}))).into_response()
+        (
+            status,
+            Json(json!({"error": {"type": kind, "message": self.to_string()}})),
+        )
+            .into_response()
     }
 }

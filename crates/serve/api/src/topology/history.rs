@@ -74,7 +74,9 @@ pub(super) async fn snapshot(
     let view = asker.view(environment)?;
     let SnapshotBody { name, pinned } = parse(&headers, body).await?;
     if name.trim().is_empty() || name.len() > 255 || name.parse::<u64>().is_ok() {
-        return Err(MapError::Malformed("a snapshot's name has 1 to 255 characters and is no number".to_owned()));
+        return Err(MapError::Malformed(
+            "a snapshot's name has 1 to 255 characters and is no number".to_owned(),
+        ));
     }
     let map = view.map.clone();
     let committed = blocking(move || map.snapshot(&name, pinned, Timestamp::now())).await?;
@@ -125,7 +127,9 @@ impl FromStr for Format {
 pub(super) fn rendered(report: &Report, format: Format) -> Result<Response, MapError> {
     let (kind, text) = match format {
         Format::Json => {
-            let text = report.to_json().map_err(|error| MapError::Broken(error.to_string()))?;
+            let text = report
+                .to_json()
+                .map_err(|error| MapError::Broken(error.to_string()))?;
             ("application/json", text)
         }
         Format::Csv => ("text/csv; charset=utf-8", report.to_csv()),
@@ -134,7 +138,14 @@ pub(super) fn rendered(report: &Report, format: Format) -> Result<Response, MapE
     };
     // A report is a document of its own: nothing in it may run or reach out.
     let policy = "default-src 'none'; style-src 'unsafe-inline'";
-    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_SECURITY_POLICY, policy)], text).into_response())
+    Ok((
+        [
+            (header::CONTENT_TYPE, kind),
+            (header::CONTENT_SECURITY_POLICY, policy),
+        ],
+        text,
+    )
+        .into_response())
 }
 
 /// What differs between two versions.
@@ -160,7 +171,11 @@ pub(super) async fn diff(
         (None, tenant) => tenant,
         (Some(own), Some(tenant)) if own.contains(&tenant) => Some(tenant),
         (Some(own), None) if own.len() == 1 => own.iter().next().cloned(),
-        (Some(_), _) => return Err(MapError::Malformed("say of which of your tenants: tenant=".to_owned())),
+        (Some(_), _) => {
+            return Err(MapError::Malformed(
+                "say of which of your tenants: tenant=".to_owned(),
+            ));
+        }
     };
     let made = tokio::task::spawn_blocking(move || {
         let mut diff = before.diff(&after);
@@ -183,5 +198,6 @@ pub(super) async fn diff(
         }))
         .into_response())
     });
-    made.await.map_err(|error| MapError::Broken(error.to_string()))?
+    made.await
+        .map_err(|error| MapError::Broken(error.to_string()))?
 }

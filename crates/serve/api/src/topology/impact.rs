@@ -26,7 +26,10 @@ pub(super) async fn impact(
     let format: Format = params.take("format")?.unwrap_or_default();
     let limit = params.limit(LISTED, 100_000)?;
     params.done()?;
-    let failed: Vec<Handle> = objects.split(',').map(|key| seen.find(key)).collect::<Result<_, _>>()?;
+    let failed: Vec<Handle> = objects
+        .split(',')
+        .map(|key| seen.find(key))
+        .collect::<Result<_, _>>()?;
     let mut impact = seen.version.impact(&failed);
     impact.hit.retain(|hurt| seen.sees(hurt.handle));
     if format != Format::Json {
@@ -39,7 +42,10 @@ pub(super) async fn impact(
         .take(limit)
         .filter_map(|hurt| {
             let mut brief = views::brief(&seen, hurt.handle, &causes)?;
-            brief.insert("because_of".to_owned(), json!(views::key(&seen, hurt.because_of)));
+            brief.insert(
+                "because_of".to_owned(),
+                json!(views::key(&seen, hurt.because_of)),
+            );
             brief.insert("along".to_owned(), json!(hurt.along));
             brief.insert("distance".to_owned(), json!(hurt.distance));
             Some(Value::Object(brief))
@@ -81,5 +87,7 @@ pub(super) async fn causes(
             })
         })
         .collect();
-    Ok(Json(json!({"version": seen.version.number, "causes": causes})))
+    Ok(Json(
+        json!({"version": seen.version.number, "causes": causes}),
+    ))
 }

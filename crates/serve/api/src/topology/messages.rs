@@ -13,10 +13,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use topology::{CheckResult, Message, MessageQuery, ObjectRef, Severity, Version, alerts, sensu_result};
+use topology::monitoring::{alerts, sensu_result};
+use topology::{CheckResult, Message, MessageQuery, ObjectRef, Severity, Version};
 
 fn refs(text: Option<&str>) -> Result<Vec<ObjectRef>, MapError> {
-    let keys = text.unwrap_or_default().split(',').filter(|key| !key.is_empty());
+    let keys = text
+        .unwrap_or_default()
+        .split(',')
+        .filter(|key| !key.is_empty());
     keys.map(object_ref).collect()
 }
 
@@ -43,22 +47,36 @@ pub(super) async fn list(
     if !view.sees_all() {
         // A tenant reads the messages of its own objects only.
         let seen = view.seen(view.map.head());
-        let own = |key: &ObjectRef| seen.version.find(key).is_some_and(|handle| seen.sees(handle));
+        let own = |key: &ObjectRef| {
+            seen.version
+                .find(key)
+                .is_some_and(|handle| seen.sees(handle))
+        };
         if query.objects.is_empty() || !query.objects.iter().all(own) {
-            return Err(MapError::Malformed("say of which of your objects: objects=type/id".to_owned()));
+            return Err(MapError::Malformed(
+                "say of which of your objects: objects=type/id".to_owned(),
+            ));
         }
     }
     let (messages, total) = view.map.find_messages(&query);
     let next = (messages.len() == query.limit).then(|| messages.last().map(|message| message.id));
-    Ok(Json(json!({"messages": messages, "next": next.flatten(), "total": total})))
+    Ok(Json(
+        json!({"messages": messages, "next": next.flatten(), "total": total}),
+    ))
 }
 
 fn severities_of(text: Option<&str>) -> Result<Vec<Severity>, MapError> {
-    let names = text.unwrap_or_default().split(',').filter(|name| !name.is_empty());
+    let names = text
+        .unwrap_or_default()
+        .split(',')
+        .filter(|name| !name.is_empty());
     names
         .map(|name| {
-            serde_json::from_value(Value::from(name))
-                .map_err(|_| MapError::Malformed(format!("severity '{name}': debug, info, warning, error or critical")))
+            serde_json::from_value(Value::from(name)).map_err(|_| {
+                MapError::Malformed(format!(
+                    "severity '{name}': debug, info, warning, error or critical"
+                ))
+            })
         })
         .collect()
 }
@@ -90,7 +108,9 @@ pub(super) async fn post(
     let map = asker.view(environment)?.map;
     let body: MessageBody = parse(&headers, body).await?;
     if body.text.is_empty() || body.text.len() > MAX_TEXT || body.objects.len() > 100 {
-        return Err(MapError::Malformed(format!("a message has 1 to {MAX_TEXT} bytes of text and at most 100 objects")));
+        return Err(MapError::Malformed(format!(
+            "a message has 1 to {MAX_TEXT} bytes of text and at most 100 objects"
+        )));
     }
     let now = Timestamp::now();
     let message = Message {
@@ -100,7 +120,11 @@ pub(super) async fn post(
         text: body.text.into(),
         at: body.at.unwrap_or(now),
         received_at: now,
-        objects: body.objects.iter().map(|key| object_ref(key)).collect::<Result<_, _>>()?,
+        objects: body
+            .objects
+            .iter()
+            .map(|key| object_ref(key))
+            .collect::<Result<_, _>>()?,
         context: None,
         viewed: false,
     };
@@ -148,7 +172,10 @@ pub(super) async fn checks(
     })))
 }
 
-fn read_results(version: &Version, body: &Value) -> Result<(Vec<CheckResult>, Vec<String>), MapError> {
+fn read_results(
+    version: &Version,
+    body: &Value,
+) -> Result<(Vec<CheckResult>, Vec<String>), MapError> {
     let (mut taken, mut refused) = (Vec::new(), Vec::new());
     let mut note = |result: Result<CheckResult, String>| match result {
         Ok(result) => taken.push(result),

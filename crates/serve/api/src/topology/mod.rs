@@ -16,18 +16,25 @@ mod scans;
 mod stream;
 mod views;
 
+pub(crate) use access::{Asker, Seen};
+pub(crate) use error::MapError;
+
 use crate::App;
 use crate::request::body;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method};
 use axum::routing::{delete, get, post};
-use error::MapError;
 use serde::de::DeserializeOwned;
 
 pub(crate) fn routes() -> Router<App> {
     let of_environment = Router::new()
-        .route("/", get(environments::show).put(environments::update).delete(environments::remove))
+        .route(
+            "/",
+            get(environments::show)
+                .put(environments::update)
+                .delete(environments::remove),
+        )
         .route("/test", post(environments::test))
         .route("/summary", get(objects::summary))
         .route("/objects", get(objects::list))
@@ -49,17 +56,32 @@ pub(crate) fn routes() -> Router<App> {
         .route("/messages/{id}/viewed", post(messages::viewed))
         .route("/checks", post(messages::checks));
     let paths = Router::new()
-        .route("/environments", get(environments::list).post(environments::add))
+        .route(
+            "/environments",
+            get(environments::list).post(environments::add),
+        )
         .route("/test", post(environments::test_new))
         .nest("/environments/{environment}", of_environment)
         .route("/scans", get(scans::list).post(scans::submit))
         .route("/scans/{id}", get(scans::show).delete(scans::cancel))
-        .route("/schedules", get(scans::schedules).post(scans::add_schedule))
-        .route("/schedules/{name}", axum::routing::put(scans::change_schedule).delete(scans::remove_schedule))
+        .route(
+            "/schedules",
+            get(scans::schedules).post(scans::add_schedule),
+        )
+        .route(
+            "/schedules/{name}",
+            axum::routing::put(scans::change_schedule).delete(scans::remove_schedule),
+        )
         .route("/declarations", get(cliques::declarations))
         .route("/clique-types", get(cliques::types).post(cliques::add_type))
-        .route("/clique-types/{name}", axum::routing::put(cliques::change_type).delete(cliques::remove_type))
-        .route("/clique-constraints", get(cliques::constraints).put(cliques::put_constraints))
+        .route(
+            "/clique-types/{name}",
+            axum::routing::put(cliques::change_type).delete(cliques::remove_type),
+        )
+        .route(
+            "/clique-constraints",
+            get(cliques::constraints).put(cliques::put_constraints),
+        )
         .route("/events", get(stream::follow))
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed);
@@ -76,7 +98,9 @@ async fn method_not_allowed(method: Method) -> MapError {
 
 /// Reads a body as strict JSON of a shape.
 async fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, MapError> {
-    let value = body::read(headers, body).await.map_err(|error| MapError::Malformed(error.to_string()))?;
+    let value = body::read(headers, body)
+        .await
+        .map_err(|error| MapError::Malformed(error.to_string()))?;
     serde_json::from_value(value).map_err(|error| MapError::Malformed(error.to_string()))
 }
 

@@ -78,21 +78,35 @@ impl Filter {
     fn holds(&self, seen: &Seen, handle: Handle, object: &Object, causes: &[RootCause]) -> bool {
         let version = &seen.version;
         let equal = |wanted: &Option<String>, actual: Option<std::sync::Arc<str>>| {
-            wanted.as_ref().is_none_or(|wanted| actual.as_deref() == Some(wanted))
+            wanted
+                .as_ref()
+                .is_none_or(|wanted| actual.as_deref() == Some(wanted))
         };
         (self.types.is_empty() || self.types.contains(&object.key.object_type))
             && seen.sees(handle)
-            && self.name.as_ref().is_none_or(|text| object.name().to_lowercase().contains(text))
-            && self.stale.is_none_or(|stale| stale == object.stale.is_some())
+            && self
+                .name
+                .as_ref()
+                .is_none_or(|text| object.name().to_lowercase().contains(text))
+            && self
+                .stale
+                .is_none_or(|stale| stale == object.stale.is_some())
             && equal(&self.host, version.place(handle))
             && equal(&self.tenant, version.tenant(handle))
-            && self.status.is_none_or(|level| version.level_with_causes(handle, causes) == level)
-            && self.below.is_none_or(|above| version.ancestry(handle).contains(&above))
+            && self
+                .status
+                .is_none_or(|level| version.level_with_causes(handle, causes) == level)
+            && self
+                .below
+                .is_none_or(|above| version.ancestry(handle).contains(&above))
     }
 }
 
 pub(super) fn types_of(text: Option<&str>) -> Result<Vec<ObjectType>, MapError> {
-    let names = text.unwrap_or_default().split(',').filter(|name| !name.is_empty());
+    let names = text
+        .unwrap_or_default()
+        .split(',')
+        .filter(|name| !name.is_empty());
     names
         .map(|name| ObjectType::new(name).map_err(|error| MapError::Malformed(error.to_string())))
         .collect()
@@ -119,15 +133,26 @@ pub(super) async fn list(
         .collect();
     let total = found.len();
     found.sort_unstable();
-    let (page, next) = cut(found, cursor.as_deref(), limit, |(name, key, _)| format!("{key}\n{name}"), |cursor| {
-        let (key, name) = cursor.split_once('\n')?;
-        Some((name.to_owned(), key.to_owned()))
-    }, |(name, key, _), (after_name, after_key)| (*name, key.as_str()) > (after_name.as_str(), after_key.as_str()))?;
+    let (page, next) = cut(
+        found,
+        cursor.as_deref(),
+        limit,
+        |(name, key, _)| format!("{key}\n{name}"),
+        |cursor| {
+            let (key, name) = cursor.split_once('\n')?;
+            Some((name.to_owned(), key.to_owned()))
+        },
+        |(name, key, _), (after_name, after_key)| {
+            (*name, key.as_str()) > (after_name.as_str(), after_key.as_str())
+        },
+    )?;
     let rows: Vec<Value> = page
         .into_iter()
         .filter_map(|(_, _, handle)| row(&seen, handle, fields.as_deref(), &causes))
         .collect();
-    Ok(Json(json!({"version": version.number, "objects": rows, "next": next, "total": total})))
+    Ok(Json(
+        json!({"version": version.number, "objects": rows, "next": next, "total": total}),
+    ))
 }
 
 /// A row in the short form, or with the fields asked for: names of attributes or of the short form.
@@ -154,11 +179,16 @@ fn cut<T, C>(
     read: impl Fn(&str) -> Option<C>,
     is_after: impl Fn(&T, &C) -> bool,
 ) -> Result<(Vec<T>, Option<String>), MapError> {
-    let after = match cursor {
-        None => None,
-        Some(text) => Some(read(text).ok_or_else(|| MapError::Malformed(format!("'{text}' is no cursor of this list")))?),
-    };
-    let mut rest = items.into_iter().filter(|item| after.as_ref().is_none_or(|after| is_after(item, after)));
+    let after =
+        match cursor {
+            None => None,
+            Some(text) => Some(read(text).ok_or_else(|| {
+                MapError::Malformed(format!("'{text}' is no cursor of this list"))
+            })?),
+        };
+    let mut rest = items
+        .into_iter()
+        .filter(|item| after.as_ref().is_none_or(|after| is_after(item, after)));
     let page: Vec<T> = rest.by_ref().take(limit).collect();
     let more = rest.next().is_some();
     let next = page.last().filter(|_| more).map(mark);
@@ -176,7 +206,9 @@ pub(super) async fn show(
     params.done()?;
     let handle = seen.find(&key)?;
     let object = views::full(&seen, handle, Timestamp::now());
-    Ok(Json(json!({"version": seen.version.number, "object": object})))
+    Ok(Json(
+        json!({"version": seen.version.number, "object": object}),
+    ))
 }
 
 /// Rows under a place: `key` names an object (absent: the environment), `folders` the folders from there, separated by commas.
@@ -206,7 +238,12 @@ pub(super) async fn tree(
         .rows(&place)
         .into_iter()
         .filter_map(|row| match row {
-            Row::Folder { id, text, place, count } => Some(json!({
+            Row::Folder {
+                id,
+                text,
+                place,
+                count,
+            } => Some(json!({
                 "folder": {
                     "id": id,
                     "text": text,
@@ -216,7 +253,9 @@ pub(super) async fn tree(
                 }
             })),
             Row::Object { handle, children } => {
-                let mut brief = seen.sees(handle).then(|| views::brief(&seen, handle, &causes))??;
+                let mut brief = seen
+                    .sees(handle)
+                    .then(|| views::brief(&seen, handle, &causes))??;
                 brief.insert("children".to_owned(), json!(children));
                 Some(json!({"object": brief}))
             }
@@ -245,16 +284,35 @@ pub(super) async fn links(
         None => Box::new(version.links()),
     };
     let mut found: Vec<(String, &topology::Link)> = all
-        .filter(|link| link_type.as_ref().is_none_or(|wanted| *wanted == link.link_type))
-        .filter(|link| host.as_deref().is_none_or(|wanted| link.place.as_deref() == Some(wanted)))
+        .filter(|link| {
+            link_type
+                .as_ref()
+                .is_none_or(|wanted| *wanted == link.link_type)
+        })
+        .filter(|link| {
+            host.as_deref()
+                .is_none_or(|wanted| link.place.as_deref() == Some(wanted))
+        })
         .filter(|link| seen.sees(link.source) && seen.sees(link.target))
         .filter_map(|link| Some((version.link_key(link)?.to_string(), link)))
         .collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     let total = found.len();
-    let (page, next) = cut(found, cursor.as_deref(), limit, |(key, _)| key.clone(), |cursor| Some(cursor.to_owned()), |(key, _), after: &String| key > after)?;
-    let rows: Vec<Value> = page.into_iter().filter_map(|(_, link)| views::link(&seen, link)).collect();
-    Ok(Json(json!({"version": version.number, "links": rows, "next": next, "total": total})))
+    let (page, next) = cut(
+        found,
+        cursor.as_deref(),
+        limit,
+        |(key, _)| key.clone(),
+        |cursor| Some(cursor.to_owned()),
+        |(key, _), after: &String| key > after,
+    )?;
+    let rows: Vec<Value> = page
+        .into_iter()
+        .filter_map(|(_, link)| views::link(&seen, link))
+        .collect();
+    Ok(Json(
+        json!({"version": version.number, "links": rows, "next": next, "total": total}),
+    ))
 }
 
 pub(super) async fn search(
@@ -281,9 +339,14 @@ pub(super) async fn search(
         .filter_map(|hit| {
             let mut brief = views::brief(&seen, hit.handle, &causes)?;
             brief.insert("field".to_owned(), json!(hit.field));
-            brief.insert("matched".to_owned(), json!(format!("{:?}", hit.matched).to_lowercase()));
+            brief.insert(
+                "matched".to_owned(),
+                json!(format!("{:?}", hit.matched).to_lowercase()),
+            );
             Some(Value::Object(brief))
         })
         .collect();
-    Ok(Json(json!({"version": seen.version.number, "results": hits, "total": result.total})))
+    Ok(Json(
+        json!({"version": seen.version.number, "results": hits, "total": result.total}),
+    ))
 }

@@ -16,7 +16,11 @@ const MAX_NODES: usize = 2000;
 
 /// What both ends of are seen, with positions.
 fn picture(seen: &Seen, nodes: &[Handle], links: &[Arc<Link>]) -> Value {
-    let nodes: Vec<Handle> = nodes.iter().copied().filter(|node| seen.sees(*node)).collect();
+    let nodes: Vec<Handle> = nodes
+        .iter()
+        .copied()
+        .filter(|node| seen.sees(*node))
+        .collect();
     let shown: BTreeSet<Handle> = nodes.iter().copied().collect();
     let links: Vec<Arc<Link>> = links
         .iter()
@@ -34,7 +38,10 @@ fn picture(seen: &Seen, nodes: &[Handle], links: &[Arc<Link>]) -> Value {
             Some(Value::Object(brief))
         })
         .collect();
-    let links: Vec<Value> = links.iter().filter_map(|link| views::link(seen, link)).collect();
+    let links: Vec<Value> = links
+        .iter()
+        .filter_map(|link| views::link(seen, link))
+        .collect();
     json!({"nodes": nodes, "links": links})
 }
 
@@ -55,7 +62,9 @@ pub(super) async fn cliques(
         .iter()
         .map(|clique| clique_view(&seen, clique))
         .collect();
-    Ok(Json(json!({"version": seen.version.number, "cliques": cliques})))
+    Ok(Json(
+        json!({"version": seen.version.number, "cliques": cliques}),
+    ))
 }
 
 fn clique_view(seen: &Seen, clique: &Clique) -> Value {
@@ -80,7 +89,10 @@ pub(super) async fn graph(
     let types: Option<String> = params.take("link_type")?;
     let limit = params.limit(500, MAX_NODES)?;
     params.done()?;
-    let starts: Vec<Handle> = around.split(',').map(|key| seen.find(key)).collect::<Result<_, _>>()?;
+    let starts: Vec<Handle> = around
+        .split(',')
+        .map(|key| seen.find(key))
+        .collect::<Result<_, _>>()?;
     let reach = Reach {
         depth: depth.min(16),
         link_types: link_types(types.as_deref())?,
@@ -94,9 +106,15 @@ pub(super) async fn graph(
 }
 
 fn link_types(text: Option<&str>) -> Result<Vec<LinkType>, MapError> {
-    let names = text.unwrap_or_default().split(',').filter(|name| !name.is_empty());
+    let names = text
+        .unwrap_or_default()
+        .split(',')
+        .filter(|name| !name.is_empty());
     names
-        .map(|name| name.parse().map_err(|error: topology::TopologyError| MapError::Malformed(error.to_string())))
+        .map(|name| {
+            name.parse()
+                .map_err(|error: topology::TopologyError| MapError::Malformed(error.to_string()))
+        })
         .collect()
 }
 
@@ -116,7 +134,10 @@ pub(super) async fn path(
         .version
         .paths(from, to, limit)
         .iter()
-        .filter(|path| path.iter().all(|link| seen.sees(link.source) && seen.sees(link.target)))
+        .filter(|path| {
+            path.iter()
+                .all(|link| seen.sees(link.source) && seen.sees(link.target))
+        })
         .map(|path| {
             let mut nodes = vec![from];
             for link in path {
@@ -126,7 +147,9 @@ pub(super) async fn path(
             picture(&seen, &nodes, path)
         })
         .collect();
-    Ok(Json(json!({"version": seen.version.number, "paths": paths})))
+    Ok(Json(
+        json!({"version": seen.version.number, "paths": paths}),
+    ))
 }
 
 /// The whole environment in at most `limit` nodes: what does not fit is counted in the object above it.
@@ -183,5 +206,7 @@ pub(super) async fn overview(
             })
         })
         .collect();
-    Ok(Json(json!({"version": seen.version.number, "nodes": nodes, "links": links})))
+    Ok(Json(
+        json!({"version": seen.version.number, "nodes": nodes, "links": links}),
+    ))
 }

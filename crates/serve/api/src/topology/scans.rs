@@ -31,7 +31,11 @@ pub(super) async fn list(asker: Asker, RawQuery(raw): RawQuery) -> Result<Json<V
     Ok(Json(json!({"scans": scans})))
 }
 
-fn scan_of(asker: &Asker, values: &BTreeMap<String, String>, right: Right) -> Result<ScanRow, MapError> {
+fn scan_of(
+    asker: &Asker,
+    values: &BTreeMap<String, String>,
+    right: Right,
+) -> Result<ScanRow, MapError> {
     let id: u64 = segment(values, "id")?;
     let missing = || MapError::NotFound {
         what: "scan",
@@ -143,7 +147,9 @@ fn utc() -> String {
 impl ScheduleBody {
     fn schedule(self) -> Result<ScanSchedule, MapError> {
         if self.name.trim().is_empty() || self.name.len() > 255 {
-            return Err(MapError::Malformed("a schedule's name has 1 to 255 characters".to_owned()));
+            return Err(MapError::Malformed(
+                "a schedule's name has 1 to 255 characters".to_owned(),
+            ));
         }
         Ok(ScanSchedule {
             start: start_of(&self.environment, self.start.as_deref())?,

@@ -80,15 +80,25 @@ impl Client {
         for scan in self.visible_scans() {
             self.told_scans.insert(scan.id, scan);
         }
-        let versions: BTreeMap<&Environment, u64> =
-            self.maps.iter().map(|(name, followed)| (name, followed.told.version)).collect();
-        let hello = Event::default().event("hello").data(json!({"versions": versions}).to_string());
+        let versions: BTreeMap<&Environment, u64> = self
+            .maps
+            .iter()
+            .map(|(name, followed)| (name, followed.told.version))
+            .collect();
+        let hello = Event::default()
+            .event("hello")
+            .data(json!({"versions": versions}).to_string());
         self.ready.push_back(hello);
     }
 
     /// Finds environments that came, and lets go of those that went or may no longer be seen.
     fn look(&mut self) {
-        let names = self.asker.inventory.environments().into_iter().map(|view| view.config.name);
+        let names = self
+            .asker
+            .inventory
+            .environments()
+            .into_iter()
+            .map(|view| view.config.name);
         let seen: Vec<Environment> = names
             .filter(|name| self.only.as_ref().is_none_or(|only| only == name))
             .filter(|name| self.asker.sight(name) != Sight::Nothing)
@@ -116,6 +126,7 @@ impl Client {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
+            let mut again = false;
             let waits: Vec<_> = self
                 .maps
                 .values_mut()
@@ -125,7 +136,10 @@ impl Client {
                 _ = any_of(waits) => {}
                 _ = self.scans.changed() => {}
                 _ = self.ending.wait_for(|ending| *ending) => return None,
-                () = tokio::time::sleep(AGAIN) => self.look(),
+                () = tokio::time::sleep(AGAIN) => again = true,
+            }
+            if again {
+                self.look();
             }
             self.collect();
         }
@@ -137,18 +151,21 @@ impl Client {
             if now.version != followed.told.version {
                 let head = followed.map.head();
                 let data = json!({"environment": name, "version": head.number, "at": head.at, "cause": head.cause.to_string()});
-                self.ready.push_back(Event::default().event("version").data(data.to_string()));
+                self.ready
+                    .push_back(Event::default().event("version").data(data.to_string()));
             }
             if now.messages != followed.told.messages {
                 let count = now.messages - followed.told.messages;
                 let data = json!({"environment": name, "count": count});
-                self.ready.push_back(Event::default().event("messages").data(data.to_string()));
+                self.ready
+                    .push_back(Event::default().event("messages").data(data.to_string()));
             }
             followed.told = now;
         }
         for scan in self.visible_scans() {
             if self.told_scans.get(&scan.id) != Some(&scan) {
-                self.ready.push_back(Event::default().event("scan").data(json!(scan).to_string()));
+                self.ready
+                    .push_back(Event::default().event("scan").data(json!(scan).to_string()));
                 self.told_scans.insert(scan.id, scan);
             }
         }

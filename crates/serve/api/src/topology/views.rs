@@ -6,7 +6,11 @@ use serde_json::{Map, Value, json};
 use topology::{Attribute, Handle, Link, LinkState, Object, RootCause, Status, StatusLevel};
 
 /// The short form: what a row of a list or a node of a picture needs.
-pub(super) fn brief(seen: &Seen, handle: Handle, causes: &[RootCause]) -> Option<Map<String, Value>> {
+pub(super) fn brief(
+    seen: &Seen,
+    handle: Handle,
+    causes: &[RootCause],
+) -> Option<Map<String, Value>> {
     let version = &seen.version;
     let object = version.object(handle)?;
     let mut out = Map::new();
@@ -15,7 +19,10 @@ pub(super) fn brief(seen: &Seen, handle: Handle, causes: &[RootCause]) -> Option
     put("type", json!(object.key.object_type));
     put("id", json!(object.key.id));
     put("name", json!(object.name()));
-    put("parent", json!(object.parent.as_ref().map(ToString::to_string)));
+    put(
+        "parent",
+        json!(object.parent.as_ref().map(ToString::to_string)),
+    );
     put("host", json!(version.place(handle)));
     put("tenant", json!(version.tenant(handle)));
     put("status", json!(version.level_with_causes(handle, causes)));
@@ -36,7 +43,12 @@ pub(super) fn full(seen: &Seen, handle: Handle, now: Timestamp) -> Option<Value>
         .map(|attribute| (attribute.name.to_string(), claimed(seen, handle, attribute)))
         .collect();
     out.insert("attributes".to_owned(), Value::Object(attributes));
-    out.insert("checks".to_owned(), version.status(handle).map_or(json!([]), |status| checks(status, now)));
+    out.insert(
+        "checks".to_owned(),
+        version
+            .status(handle)
+            .map_or(json!([]), |status| checks(status, now)),
+    );
     let visible = |handle: &Handle| seen.sees(*handle);
     let why: Vec<Value> = causes
         .iter()
@@ -59,7 +71,10 @@ pub(super) fn full(seen: &Seen, handle: Handle, now: Timestamp) -> Option<Value>
         .collect();
     out.insert("links".to_owned(), Value::Array(links));
     let focal = version.is_focal_type(&object.key.object_type);
-    out.insert("has_clique".to_owned(), json!(focal && !version.cliques(handle).is_empty()));
+    out.insert(
+        "has_clique".to_owned(),
+        json!(focal && !version.cliques(handle).is_empty()),
+    );
     Some(Value::Object(out))
 }
 
@@ -125,7 +140,9 @@ fn state(state: LinkState) -> &'static str {
 }
 
 pub(super) fn key(seen: &Seen, handle: Handle) -> Option<String> {
-    seen.version.object(handle).map(|object| object.key.to_string())
+    seen.version
+        .object(handle)
+        .map(|object| object.key.to_string())
 }
 
 /// How many of the visible objects there are of each level.

@@ -49,55 +49,64 @@ pub(crate) fn rule(
     if raw.joins.is_empty() {
         compiler.error("needs at least one match");
     }
-    let rule = LinkRule {
-        depends: compiler.depends(),
-        joins: raw
-            .joins
-            .iter()
-            .filter_map(|join| compiler.join(join))
-            .collect(),
-        lookups: raw
-            .lookup
-            .iter()
-            .filter_map(|lookup| Some((lookup.name.as_str().into(), compiler.lookup(lookup)?)))
-            .collect(),
-        conditions: raw
-            .conditions
-            .iter()
-            .filter_map(|condition| compiler.condition(condition))
-            .collect(),
-        requires: compiler.requires(),
-        distinct: compiler.text(&raw.distinct),
-        name: compiler.text(&raw.name),
-        source_label: compiler.text(&raw.source_label),
-        target_label: compiler.text(&raw.target_label),
-        weight: compiler.text(&raw.weight),
-        state: raw.state.as_ref().and_then(|state| {
-            Some(StateRule {
-                value: compiler.template(&state.value)?,
-                up: state.up.clone(),
-                down: state.down.clone(),
-            })
-        }),
-        place: compiler.text(&raw.place),
-        attributes: raw
-            .attributes
-            .iter()
-            .filter_map(|(attribute, text)| {
-                Some((Arc::from(attribute.as_str()), compiler.template(text)?))
-            })
-            .collect(),
-        reads_links: Vec::new(),
-        reads_source: Vec::new(),
-        reads_target: Vec::new(),
-        link_type,
-        source,
-        target,
-    };
-    Some(rule)
+    Some(compiler.rule(link_type, source, target))
 }
 
 impl Compiler<'_> {
+    fn rule(&mut self, link_type: LinkType, source: ObjectType, target: ObjectType) -> LinkRule {
+        let raw = &self.at.entry;
+        let joins = raw
+            .joins
+            .iter()
+            .filter_map(|join| self.join(join))
+            .collect();
+        let lookups = raw
+            .lookup
+            .iter()
+            .filter_map(|lookup| Some((lookup.name.as_str().into(), self.lookup(lookup)?)))
+            .collect();
+        let conditions = raw
+            .conditions
+            .iter()
+            .filter_map(|c| self.condition(c))
+            .collect();
+        let attributes = raw
+            .attributes
+            .iter()
+            .filter_map(|(name, text)| Some((Arc::from(name.as_str()), self.template(text)?)))
+            .collect();
+        LinkRule {
+            depends: self.depends(),
+            joins,
+            lookups,
+            conditions,
+            requires: self.requires(),
+            distinct: self.text(&raw.distinct),
+            name: self.text(&raw.name),
+            source_label: self.text(&raw.source_label),
+            target_label: self.text(&raw.target_label),
+            weight: self.text(&raw.weight),
+            state: self.state(),
+            place: self.text(&raw.place),
+            attributes,
+            reads_links: Vec::new(),
+            reads_source: Vec::new(),
+            reads_target: Vec::new(),
+            link_type,
+            source,
+            target,
+        }
+    }
+
+    fn state(&mut self) -> Option<StateRule> {
+        let raw = self.at.entry.state.as_ref()?;
+        Some(StateRule {
+            value: self.template(&raw.value)?,
+            up: raw.up.clone(),
+            down: raw.down.clone(),
+        })
+    }
+
     fn error(&mut self, reason: impl std::fmt::Display) {
         let reason = format!("link '{}': {reason}", self.at.entry.link_type);
         self.errors.push(self.at.error(reason));
@@ -294,11 +303,7 @@ fn reads(rule: &mut LinkRule, declarations: &Declarations) {
     let stamped = |object_type: &ObjectType, reads: &BTreeSet<Box<str>>| -> Vec<LinkType> {
         reads
             .iter()
-            .filter_map(|name| {
-                declarations
-                    .stamps
-                    .get(&(object_type.clone(), name.clone()))
-            })
+            .filter_map(|name| declarations.stamp(object_type, name))
             .map(|stamp| stamp.link.clone())
             .collect()
     };
