@@ -228,7 +228,11 @@ mod tests {
         let inventory = scheduled(dir.path(), since);
         inventory.0.run_due(now).expect("run");
         inventory.0.run_due(now).expect("run again");
-        assert_eq!(inventory.scans(None).len(), 1, "four Sundays were missed, one run stands for them");
+        assert_eq!(
+            inventory.scans(None).len(),
+            1,
+            "four Sundays were missed, one run stands for them"
+        );
         drop(inventory);
         let inventory = scheduled(dir.path(), since);
         inventory.0.run_due(now).expect("run after a restart");

@@ -4,7 +4,10 @@ use discovery::environment::{Config, Credentials};
 use inventory::{Inventory, InventoryError, ScanRequest, ScanRow, ScanState};
 use jiff::Timestamp;
 use std::path::Path;
-use topology::{Batch, Cause, Draft, Environment, Message, MessageQuery, ObjectKey, Reading, Severity, Source, SourceKind};
+use topology::{
+    Batch, Cause, Draft, Environment, Message, MessageQuery, ObjectKey, Reading, Severity, Source,
+    SourceKind,
+};
 
 fn prod() -> Environment {
     Environment::new("prod").expect("a name")
@@ -27,7 +30,9 @@ fn with_prod(dir: &Path) -> Inventory {
     let inventory = open(dir);
     let text = r#"{"name": "prod", "facts": {"environment_type": "Hosts"},
         "ssh": {"user": "reader", "known_hosts": "/dev/null", "port": 9, "hosts": ["127.0.0.1"], "connect_seconds": 2}}"#;
-    inventory.add_environment(config(text), &credentials()).expect("added");
+    inventory
+        .add_environment(config(text), &credentials())
+        .expect("added");
     inventory
 }
 
@@ -75,7 +80,8 @@ async fn versions_and_messages_survive_and_a_second_process_is_refused() {
     let inventory = with_prod(dir.path());
     let map = inventory.map(&prod()).expect("the map");
     map.apply(&reading(&["a", "b"])).expect("applied");
-    map.snapshot("designed", true, Timestamp::now()).expect("named");
+    map.snapshot("designed", true, Timestamp::now())
+        .expect("named");
     let now = Timestamp::now();
     let message = Message {
         id: 0,
@@ -96,8 +102,16 @@ async fn versions_and_messages_survive_and_a_second_process_is_refused() {
     let inventory = open(dir.path());
     let map = inventory.map(&prod()).expect("the map");
     assert_eq!((map.head().number, map.head().object_count()), (before, 2));
-    assert_eq!(map.history().named("designed").map(|version| version.number), Some(before));
-    let (messages, total) = map.find_messages(&MessageQuery { limit: 10, ..MessageQuery::default() });
+    assert_eq!(
+        map.history()
+            .named("designed")
+            .map(|version| version.number),
+        Some(before)
+    );
+    let (messages, total) = map.find_messages(&MessageQuery {
+        limit: 10,
+        ..MessageQuery::default()
+    });
     assert_eq!((messages[0].text.as_ref(), total), ("hello", 1));
     let view = inventory.environment(&prod()).expect("the environment");
     assert_eq!(view.credentials.len(), 1);
@@ -121,11 +135,22 @@ async fn a_scan_that_reaches_nobody_says_so_and_takes_nothing_away() {
     let scan = inventory.submit_scan(scan_all()).expect("submitted");
     let scan = ended(&inventory, scan.id).await;
     assert_eq!(scan.state, ScanState::CompletedWithErrors, "{scan:?}");
-    assert!(scan.faults.iter().any(|(place, _)| place == "127.0.0.1"), "{scan:?}");
+    assert!(
+        scan.faults.iter().any(|(place, _)| place == "127.0.0.1"),
+        "{scan:?}"
+    );
     assert_eq!(map.head().object_count(), 1, "what could not be read stays");
-    let (_, host) = map.head().objects().next().map(|(handle, object)| (handle, object.clone())).expect("the host");
+    let (_, host) = map
+        .head()
+        .objects()
+        .next()
+        .map(|(handle, object)| (handle, object.clone()))
+        .expect("the host");
     assert!(host.stale.is_some(), "and is stale");
-    assert!(matches!(inventory.cancel_scan(scan.id), Err(InventoryError::NotCancellable { .. })));
+    assert!(matches!(
+        inventory.cancel_scan(scan.id),
+        Err(InventoryError::NotCancellable { .. })
+    ));
 }
 
 #[tokio::test]
@@ -139,13 +164,18 @@ async fn a_scan_is_cancelled_and_leaves_nothing() {
         r#"{{"name": "prod", "facts": {{"environment_type": "Hosts"}},
         "ssh": {{"user": "reader", "known_hosts": "/dev/null", "port": {port}, "hosts": ["127.0.0.1"], "connect_seconds": 600}}}}"#
     );
-    inventory.update_environment(config(&text), Credentials::default()).expect("updated");
+    inventory
+        .update_environment(config(&text), Credentials::default())
+        .expect("updated");
     inventory.start();
     let before = inventory.map(&prod()).expect("the map").head().number;
     let scan = inventory.submit_scan(scan_all()).expect("submitted");
     inventory.cancel_scan(scan.id).expect("cancelled");
     assert_eq!(ended(&inventory, scan.id).await.state, ScanState::Cancelled);
-    assert_eq!(inventory.map(&prod()).expect("the map").head().number, before);
+    assert_eq!(
+        inventory.map(&prod()).expect("the map").head().number,
+        before
+    );
 }
 
 #[tokio::test]
@@ -154,7 +184,9 @@ async fn a_scan_that_ran_when_the_process_ended_has_failed() {
     let text = r#"{"name": "prod", "ssh": {"user": "reader", "known_hosts": "/dev/null"}}"#;
     {
         let inventory = open(dir.path());
-        inventory.add_environment(config(text), &credentials()).expect("added");
+        inventory
+            .add_environment(config(text), &credentials())
+            .expect("added");
     }
     // As a crash leaves it.
     let book = serde_json::json!({"rows": {"1": {
@@ -183,9 +215,18 @@ fn a_damaged_log_is_named_with_its_byte() {
     let log = dir.path().join("map-prod").join("records-000000000000");
     let mut bytes = std::fs::read(&log).expect("the log");
     let middle = bytes.len() / 2;
-    let line = bytes[..middle].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let line = bytes[..middle]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
     bytes[line + 20] ^= 1;
     std::fs::write(&log, bytes).expect("damaged");
-    let error = Inventory::open(dir.path()).err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(error.contains("records-000000000000") && error.contains(&format!("byte {line}")), "{error}");
+    let error = Inventory::open(dir.path())
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    assert!(
+        error.contains("records-000000000000") && error.contains(&format!("byte {line}")),
+        "{error}"
+    );
 }

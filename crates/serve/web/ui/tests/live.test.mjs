@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, test } from 'node:test';
-import { Neutron, browser, live, nodes, open, read, rows, until } from './harness.mjs';
+import { Neutron, browser, live, lowContrast, nodes, open, read, rows, until } from './harness.mjs';
 import { sample, start } from './mock.mjs';
 
 let base = process.env.NETWRIGHT_URL?.replace(/\/$/, '');
@@ -179,37 +179,6 @@ test('text keeps the contrast of WCAG AA in light and dark', async () => {
     }
   }
 });
-
-/** Runs in the page: every visible text whose contrast with the ground behind it is below 4.5 (WCAG 2.2, 1.4.3). */
-function lowContrast() {
-  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-  const rgba = (color) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    return canvas.getImageData(0, 0, 1, 1).data;
-  };
-  const luminance = ([r, g, b]) => {
-    const [R, G, B] = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * R + 0.7152 * G + 0.0722 * B;
-  };
-  const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = rgba(getComputedStyle(at).backgroundColor);
-      if (color[3] === 255) return color;
-    }
-    return [255, 255, 255];
-  };
-  const poor = [];
-  for (const element of document.querySelectorAll('body *')) {
-    const text = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()).join('');
-    if (!text || !element.checkVisibility() || element.closest(':disabled, .hidden, .skip')) continue;
-    const [a, b] = [luminance(rgba(getComputedStyle(element).color)), luminance(ground(element))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) poor.push(`${text.slice(0, 30)}: ${ratio.toFixed(2)}`);
-  }
-  return poor;
-}
 
 test('pages load nothing from elsewhere and log no error', async () => {
   const created = await port('quiet');

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Maps, sampleMaps } from './mock-topology.mjs';
 
 const UI = fileURLToPath(new URL('..', import.meta.url));
 const CSP = readFileSync(join(UI, '../csp.txt'), 'utf8').trim().replaceAll(/\s*\n\s*/g, ' ');
@@ -247,10 +248,14 @@ function follow(cloud, request, response) {
 async function neutron(cloud, request, path) {
   const [, kind, id] = path.split('/');
   if (request.method === 'DELETE') return cloud.remove(kind, id) ? [204, null] : [404, {}];
+  const one = kind.slice(0, -1);
+  return [201, { [one]: cloud[one]((await json(request))[one]) }];
+}
+
+async function json(request) {
   let text = '';
   for await (const piece of request) text += piece;
-  const one = kind.slice(0, -1);
-  return [201, { [one]: cloud[one](JSON.parse(text)[one]) }];
+  return text ? JSON.parse(text) : null;
 }
 
 function asset(path, response) {
@@ -265,7 +270,7 @@ function asset(path, response) {
 }
 
 /** Starts the server; `token`, when given, is the only one it accepts. */
-export async function start({ port = 0, cloud = new Cloud(), token } = {}) {
+export async function start({ port = 0, cloud = new Cloud(), maps = new Maps(), token } = {}) {
   const send = (response, status, body) => response.writeHead(status, { 'Content-Type': 'application/json' }).end(body === null ? '' : JSON.stringify(body));
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url, 'http://mock');
@@ -275,6 +280,11 @@ export async function start({ port = 0, cloud = new Cloud(), token } = {}) {
     if (pathname.startsWith('/v2.0/')) return send(response, ...(await neutron(cloud, request, pathname.slice(5))));
     const path = pathname.slice('/netwright/v1'.length);
     if (path === '/events') return cloud.refuse ? request.destroy() : follow(cloud, request, response);
+    if (path.startsWith('/topology/')) {
+      if (path === '/topology/events') return maps.refuse ? request.destroy() : maps.follow(request, response);
+      const [status, body, type] = maps.broken ? [500, { error: { type: 'Internal', message: 'The map cannot be written.' } }] : await maps.answer(request.method, path.slice('/topology'.length), searchParams, await json(request));
+      return type ? response.writeHead(status, { 'Content-Type': type }).end(body) : send(response, status, body);
+    }
     if (cloud.broken) return send(response, 500, { error: { type: 'Internal', message: 'The store is closed.' } });
     const body = read(cloud, path, searchParams);
     if (!body) return send(response, 404, { error: { type: 'NotFound', message: `${path.slice(1)} could not be found.` } });
@@ -282,10 +292,10 @@ export async function start({ port = 0, cloud = new Cloud(), token } = {}) {
   });
   await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
   const close = () => {
-    for (const stream of cloud.streams) stream.destroy();
+    for (const stream of [...cloud.streams, ...maps.streams]) stream.destroy();
     return new Promise((resolve) => server.close(resolve));
   };
-  return { cloud, url: `http://127.0.0.1:${server.address().port}`, close };
+  return { cloud, maps, url: `http://127.0.0.1:${server.address().port}`, close };
 }
 
 /** A cloud with something of everything. */
@@ -313,7 +323,7 @@ export function sample({ ports = 120 } = {}) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { cloud, url } = await start({ port: Number(process.env.PORT ?? 9697), cloud: sample({ ports: Number(process.env.PORTS ?? 120) }), token: process.env.TOKEN });
+  const { cloud, url } = await start({ port: Number(process.env.PORT ?? 9697), cloud: sample({ ports: Number(process.env.PORTS ?? 120) }), maps: sampleMaps(), token: process.env.TOKEN });
   console.log(`console with a sample cloud on ${url}`);
   setInterval(() => {
     const ports = [...cloud.ports.values()].filter((port) => port.state === 'ACTIVE');

@@ -3,7 +3,7 @@ import { session } from './session.svelte';
 
 export const BASE = '/netwright/v1';
 
-export type Query = Record<string, string | number | null | undefined>;
+export type Query = Record<string, string | number | boolean | null | undefined>;
 
 export class ApiError extends Error {
   constructor(
@@ -19,8 +19,10 @@ export class ApiError extends Error {
   get advice(): string {
     if (this.status === 0) return 'Check that netwright is running and that this machine reaches it. The console retries by itself.';
     if (this.status === 401) return 'Enter a token that is valid now: openstack token issue.';
-    if (this.status === 403) return 'Use a token of a user with the role admin.';
+    if (this.status === 403) return 'Use a token of a user with the role admin, or have the right granted.';
     if (this.status === 404) return 'It may have been deleted since. Search for it by name or address.';
+    if (this.status === 409) return 'Choose another name, or wait until what is under way has ended.';
+    if (this.status === 502) return 'Test the connection in the environment’s settings.';
     if (this.status >= 500) return 'The controller’s log has the reason: journalctl -u netwright.';
     return 'Change the request as the message says.';
   }
@@ -64,6 +66,14 @@ export async function get<T>(path: string, query: Query = {}, signal?: AbortSign
   if (signal) init.signal = signal;
   const response = await request(url(path, query), init);
   return (await response.json()) as T;
+}
+
+/** Sends a change; null when the answer has no body. */
+export async function send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown, query: Query = {}): Promise<T> {
+  const init: RequestInit = { method, headers: { Accept: 'application/json' } };
+  if (body !== undefined) Object.assign(init, { body: JSON.stringify(body), headers: { Accept: 'application/json', 'Content-Type': 'application/json' } });
+  const response = await request(url(path, query), init);
+  return (response.status === 204 ? null : await response.json()) as T;
 }
 
 export function asApiError(cause: unknown): ApiError {

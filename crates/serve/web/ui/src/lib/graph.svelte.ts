@@ -4,11 +4,12 @@
 import Graph from 'graphology';
 import { asApiError, get, type ApiError } from './api';
 import { coalesce } from './coalesce';
+import type { Drawable, Look, Outline, Placed, Sign, Tone } from './drawing';
 import type { GraphDocument, GraphNode, Host, Kind, LiveEvent, Network, Port } from './types';
 
 export type NodeState = GraphNode['state'];
-/** The four ways a node is drawn. */
-export type Sign = 'active' | 'build' | 'down' | 'error';
+const OUTLINES = { port: 'circle', host: 'square', network: 'hexagon' } as const;
+export const outlineOf = (kind: Kind): Outline => OUTLINES[kind];
 
 /** A host that is down takes its ports with it: it is shown as a failure. A network or port that is down was told to be. */
 export function signOf(kind: Kind, state: string): Sign {
@@ -18,13 +19,9 @@ export function signOf(kind: Kind, state: string): Sign {
   return lower as Sign;
 }
 
-export interface NodeAttributes {
+export interface NodeAttributes extends Placed {
   kind: Kind;
-  label: string;
   state: NodeState;
-  x: number;
-  y: number;
-  size: number;
 }
 export interface EdgeAttributes {
   kind: 'binding' | 'membership';
@@ -39,7 +36,8 @@ export interface Filter {
 const LIMIT = 2000;
 const REST_MS = 400;
 
-export class GraphModel {
+export class GraphModel implements Drawable {
+  readonly fades = true;
   readonly graph = new Graph<NodeAttributes, EdgeAttributes>({ type: 'undirected', multi: true });
   /** Rises with every change of the graph. */
   version = $state(0);
@@ -67,6 +65,16 @@ export class GraphModel {
   close(): void {
     this.closed = true;
     this.read.cancel();
+  }
+
+  look(id: string): Look {
+    const { kind, state } = this.graph.getNodeAttributes(id);
+    const major = kind !== 'port';
+    return { outline: outlineOf(kind), sign: signOf(kind, state), major, below: major };
+  }
+
+  tone(): Tone {
+    return 'plain';
   }
 
   shows(id: string, filter: Filter): boolean {

@@ -11,6 +11,7 @@ export const GO: Record<string, { path: string; name: string }> = {
   n: { path: '#/networks', name: 'Networks' },
   p: { path: '#/ports', name: 'Ports' },
   t: { path: '#/trace', name: 'Trace' },
+  e: { path: '#/environments', name: 'Environments' },
 };
 
 export const SHORTCUTS: Record<string, Shortcut[]> = {
@@ -20,12 +21,17 @@ export const SHORTCUTS: Record<string, Shortcut[]> = {
     { keys: '?', does: 'This help' },
     { keys: 'Esc', does: 'Close, or clear the selection' },
   ],
-  'On the map': [
+  'On a picture': [
     { keys: '← ↑ → ↓', does: 'Select the nearest object in that direction' },
     { keys: 'Enter', does: 'Open what is selected' },
     { keys: '+ −', does: 'Zoom in and out' },
     { keys: '0', does: 'Show everything' },
     { keys: 'v', does: 'Change between picture and table' },
+  ],
+  'In an environment': [
+    { keys: '1 2 … 8', does: 'Its pages: map, objects, path, impact, history, compare, messages, scans' },
+    { keys: '[ ]', does: 'The version before and after' },
+    { keys: '← →', does: 'In the tree: close and open; on the timeline: earlier and later' },
   ],
   'In a table': [
     { keys: '↑ ↓  or  k j', does: 'Previous and next row' },

@@ -1,12 +1,12 @@
 // Colours and labels of the map's canvas, taken from the page's tokens.
 import type { Settings } from 'sigma/settings';
 import type { NodeDisplayData, PartialButFor } from 'sigma/types';
-import type { EdgeAttributes, NodeAttributes, Sign } from './graph.svelte';
+import { INK, type Sign, type Tone } from './drawing';
 import { tokenColor } from './theme.svelte';
-import type { Kind } from './types';
 
 export interface Palette {
   sign: Record<Sign, string>;
+  tone: Record<Exclude<Tone, 'plain'>, string>;
   faded: string;
   edge: string;
   edgeFaint: string;
@@ -19,7 +19,8 @@ export interface Palette {
 
 export function palette(): Palette {
   return {
-    sign: { active: tokenColor('--ok'), build: tokenColor('--warn'), down: tokenColor('--down'), error: tokenColor('--error') },
+    sign: Object.fromEntries(Object.entries(INK).map(([sign, token]) => [sign, tokenColor(token)])) as Record<Sign, string>,
+    tone: { warning: tokenColor('--warn'), error: tokenColor('--error'), added: tokenColor('--ok'), removed: tokenColor('--error'), changed: tokenColor('--warn') },
     faded: tokenColor('--faded'),
     edge: tokenColor('--edge'),
     edgeFaint: tokenColor('--edge-faint'),
@@ -31,8 +32,8 @@ export function palette(): Palette {
   };
 }
 
-type Drawn = PartialButFor<NodeDisplayData, 'x' | 'y' | 'size' | 'label' | 'color'> & { title?: string; kind?: Kind };
-type Choices = Settings<NodeAttributes, EdgeAttributes>;
+type Drawn = PartialButFor<NodeDisplayData, 'x' | 'y' | 'size' | 'label' | 'color'> & { title?: string; major?: boolean; below?: boolean };
+type Choices = Settings;
 
 interface Box {
   left: number;
@@ -68,13 +69,13 @@ export class LabelSpace {
   }
 }
 
-/** Where a label goes: right of a port; below what ports are joined to, where no edge leads. */
+/** Where a label goes: beside its node, or below it, where no edge leads. */
 function place(context: CanvasRenderingContext2D, text: string, at: Drawn, gap: number, settings: Choices) {
   context.font = `${settings.labelWeight} ${settings.labelSize}px ${settings.labelFont}`;
   const { width } = context.measureText(text);
-  const below = at.kind !== 'port';
-  const left = below ? at.x - width / 2 : at.x + at.size + gap;
-  const y = below ? at.y + at.size + gap + settings.labelSize - 2 : at.y + settings.labelSize / 3;
+  const room = context.canvas.clientWidth - width - 4;
+  const left = Math.max(4, Math.min(room, at.below ? at.x - width / 2 : at.x + at.size + gap));
+  const y = at.below ? at.y + at.size + gap + settings.labelSize - 2 : at.y + settings.labelSize / 3;
   return { left, y, box: { left: left - 3, right: left + width + 3, top: y - settings.labelSize, bottom: y + 4 } };
 }
 
@@ -85,11 +86,11 @@ export function reserve(context: CanvasRenderingContext2D, data: Drawn, settings
   if (data.label) space.claim(place(context, data.label, data, 5, settings).box);
 }
 
-/** The label, unless it is a port's and would cover another. */
+/** The label, unless it would cover another: a major one has its room already. */
 export function drawLabel(context: CanvasRenderingContext2D, data: Drawn, settings: Choices, colors: Palette, space: LabelSpace): void {
   if (!data.label) return;
   const { box } = place(context, data.label, data, 5, settings);
-  if (data.kind !== 'port' || space.claim(box)) write(context, data.label, data, 5, settings, colors);
+  if (data.major || space.claim(box)) write(context, data.label, data, 5, settings, colors);
 }
 
 function write(context: CanvasRenderingContext2D, text: string, at: Drawn, gap: number, settings: Choices, colors: Palette): void {
@@ -99,7 +100,7 @@ function write(context: CanvasRenderingContext2D, text: string, at: Drawn, gap: 
   context.lineWidth = 3.5;
   context.strokeStyle = colors.surface;
   context.strokeText(text, left, y);
-  context.fillStyle = at.kind !== 'port' || at.highlighted ? colors.text : colors.muted;
+  context.fillStyle = at.below || at.highlighted ? colors.text : colors.muted;
   context.fillText(text, left, y);
 }
 

@@ -29,10 +29,12 @@ export function href(path: string[], query: Record<string, string | null | undef
 class Router {
   path = $state<string[]>([]);
   query = $state<RouteQuery>({});
+  /** Asked before the page changes, with where it would go; false keeps the page. */
+  leave: ((target: string) => boolean) | null = null;
 
   constructor() {
     this.read();
-    addEventListener('hashchange', () => this.read());
+    addEventListener('hashchange', () => this.changed());
   }
 
   go(target: string): void {
@@ -43,6 +45,13 @@ class Router {
   patch(change: Record<string, string | null | undefined>): void {
     history.replaceState(null, '', href(this.path, { ...this.query, ...change }));
     this.read();
+  }
+
+  private changed(): void {
+    const target = location.hash;
+    const away = parse(target).path.join('/') !== this.path.join('/');
+    if (away && this.leave && !this.leave(target)) history.replaceState(null, '', href(this.path, this.query));
+    else this.read();
   }
 
   private read(): void {

@@ -1,14 +1,11 @@
-// How a node is drawn: one WebGL program for all. The outline says the kind (host: square, network: hexagon, port:
-// circle), the filling says the sign, so that no meaning hangs on colour alone.
+// How a node is drawn: one WebGL program for all. The outline says the kind, the filling says the sign, so that no meaning
+// hangs on colour alone.
 import { NodeProgram, type ProgramInfo } from 'sigma/rendering';
 import type { NodeDisplayData, RenderParams } from 'sigma/types';
 import { floatColor } from 'sigma/utils';
-import type { EdgeAttributes, NodeAttributes, Sign } from './graph.svelte';
-import type { Kind } from './types';
+import { FILLING, type Outline, type Sign } from './drawing';
 
-const OUTLINE: Record<Kind, number> = { port: 0, host: 1, network: 2 };
-/** Solid; a ring; a ring around a dot; solid inside a second ring. */
-const FILLING: Record<Sign, number> = { active: 0, down: 1, build: 2, error: 3 };
+const OUTLINE: Record<Outline, number> = { circle: 0, square: 1, hexagon: 2, diamond: 3, triangle: 4, octagon: 5 };
 
 /** Signed distances after the usual two-dimensional primitives; p is 1 at the node's radius. */
 const FRAGMENT = /* glsl */ `
@@ -26,7 +23,10 @@ float outline(vec2 p, float size) {
     return length(max(q, 0.0)) + min(max(q.x, q.y), 0.0) - size * 0.22;
   }
   vec2 q = abs(p);
-  return max(q.x * 0.866025 + q.y * 0.5, q.y) - size * 0.9;
+  if (v_shape.x < 2.5) return max(q.x * 0.866025 + q.y * 0.5, q.y) - size * 0.9;
+  if (v_shape.x < 3.5) return (q.x + q.y) * 0.707107 - size * 0.76;
+  if (v_shape.x < 4.5) return max(q.x * 0.866025 + p.y * 0.5, -p.y) - size * 0.62;
+  return max(max(q.x, q.y), (q.x + q.y) * 0.707107) - size * 0.9;
 }
 
 void main(void) {
@@ -39,7 +39,8 @@ void main(void) {
   float d = outline(p, 0.8);
   if (v_shape.y > 0.5 && v_shape.y < 1.5) d = max(d, -(d + line));
   else if (v_shape.y > 1.5 && v_shape.y < 2.5) d = min(max(d, -(d + line)), outline(p, 0.32));
-  else if (v_shape.y > 2.5) d = min(outline(p, 0.52), max(d, -(d + line)));
+  else if (v_shape.y > 2.5 && v_shape.y < 3.5) d = min(outline(p, 0.52), max(d, -(d + line)));
+  else if (v_shape.y > 3.5) d = max(max(d, -(d + line)), (abs(fract(atan(p.y, p.x) * 0.95493) - 0.5) - 0.3) * 0.7);
   gl_FragColor = mix(v_color, vec4(0.0), smoothstep(-0.9 * pixel, 0.1 * pixel, d));
   #endif
 }`;
@@ -77,7 +78,7 @@ void main() {
 const UNIFORMS = ['u_sizeRatio', 'u_correctionRatio', 'u_matrix'] as const;
 const { FLOAT, UNSIGNED_BYTE, TRIANGLES } = WebGL2RenderingContext;
 
-export class ShapeProgram extends NodeProgram<(typeof UNIFORMS)[number], NodeAttributes, EdgeAttributes> {
+export class ShapeProgram extends NodeProgram<(typeof UNIFORMS)[number]> {
   getDefinition() {
     return {
       VERTICES: 3,
@@ -97,13 +98,13 @@ export class ShapeProgram extends NodeProgram<(typeof UNIFORMS)[number], NodeAtt
     };
   }
 
-  processVisibleItem(nodeIndex: number, at: number, data: NodeDisplayData & { kind?: Kind; sign?: Sign }): void {
+  processVisibleItem(nodeIndex: number, at: number, data: NodeDisplayData & { outline?: Outline; sign?: Sign }): void {
     const { array } = this;
     array[at++] = data.x;
     array[at++] = data.y;
     array[at++] = data.size;
     array[at++] = floatColor(data.color);
-    array[at++] = OUTLINE[data.kind ?? 'port'];
+    array[at++] = OUTLINE[data.outline ?? 'circle'];
     array[at++] = FILLING[data.sign ?? 'active'];
     array[at++] = nodeIndex;
   }
