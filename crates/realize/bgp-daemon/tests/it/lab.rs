@@ -314,3 +314,13 @@ fn dechunk(mut body: &str) -> String {
     }
     whole
 }
+
+/// Reads what there is; a signal to the process is no end.
+pub(crate) fn read(stream: &mut impl Read, buffer: &mut [u8], what: &str) -> usize {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            outcome => return outcome.unwrap_or_else(|error| panic!("{what}: {error}")),
+        }
+    }
+}

@@ -88,7 +88,7 @@ fn configuration(config: &RouterConfig) -> Result<String, std::fmt::Error> {
         }
     }
     if config.neighbors.iter().any(|neighbor| neighbor.bfd) {
-        out.push_str("protocol bfd { interface \"*\" { interval 100 ms; }; }\n");
+        out.push_str("protocol bfd { interface \"*\" { interval 300 ms; }; }\n");
     }
     for (number, neighbor) in config.neighbors.iter().enumerate() {
         protocol(&mut out, number, config, neighbor)?;

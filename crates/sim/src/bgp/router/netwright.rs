@@ -20,7 +20,7 @@ fn neighbor(out: &mut String, config: &RouterConfig, neighbor: &Neighbor) -> std
         writeln!(out, "password = \"{password}\"")?;
     }
     if neighbor.bfd {
-        writeln!(out, "bfd = {{ interval = 100 }}")?;
+        writeln!(out, "bfd = {{ interval = 300 }}")?;
     }
     if neighbor.reflector_client {
         writeln!(out, "rr-client = true")?;

@@ -21,7 +21,17 @@ fn tshark_finds_nothing_malformed() {
     let file = folder.path().join("bgp.pcap");
     let mut tcpdump = router.namespace().command("tcpdump");
     tcpdump
-        .args(["-i", "eth0", "-U", "-Z", "root", "-s", "0", "-w"])
+        .args([
+            "-i",
+            "eth0",
+            "--immediate-mode",
+            "-U",
+            "-Z",
+            "root",
+            "-s",
+            "0",
+            "-w",
+        ])
         .arg(&file)
         .args(["tcp", "port", "179"]);
     let log = folder.path().join("log");
@@ -35,6 +45,7 @@ fn tshark_finds_nothing_malformed() {
     let receiver = world.script(0, ASN, &families);
     let membership = messages::memberships(ASN, Site::source(1), &[(65000, 1)]);
     world.send(receiver, membership);
+    world.send(receiver, messages::end_of_rib(Family::RouteTarget));
     let samples: Vec<Sample> = families.iter().flat_map(|f| Sample::of(*f)).collect();
     for sample in &samples {
         world.send(sender, sample.announce_with(source, None, &[]));
@@ -50,7 +61,6 @@ fn tshark_finds_nothing_malformed() {
     for sample in &samples {
         world.route(&router, sample.family, sample.shown, false);
     }
-    drop(router);
     capture.stop().expect("captured");
 
     // What the scripted neighbours say is not judged.
