@@ -84,7 +84,7 @@ export class Maps {
     }
     if (first === 'declarations') {
       const types = ['instance', 'vservice', 'vnic', 'vconnector', 'vedge', 'otep', 'host_pnic', 'switch_pnic', 'switch', 'host', 'network'];
-      return [200, { object_types: types.map((type) => ({ name: type, text: type, layer: 0 })), link_types: ['instance-vnic', 'vnic-vconnector', 'vconnector-vedge', 'vedge-otep', 'otep-host_pnic', 'host_pnic-network'].map((type) => ({ type })), cause_rules: [] }];
+      return [200, { object_types: types.map((type) => ({ name: type, label: type, layer: 0 })), link_types: ['instance-vnic', 'vnic-vconnector', 'vconnector-vedge', 'vedge-otep', 'otep-host_pnic', 'host_pnic-network'].map((type) => ({ type })), cause_rules: [] }];
     }
     return MISSING('path', path);
   }

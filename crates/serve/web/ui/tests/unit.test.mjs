@@ -171,3 +171,41 @@ async function settled(condition, what) {
     await new Promise((next) => setTimeout(next, 5));
   }
 }
+
+test('a picture keeps the server’s layers and slots, and nothing covers another', async () => {
+  const { arrange } = await load('topology/place.ts');
+  const slots = new Map([['a', { x: 0, y: 0 }], ['b', { x: 1, y: 0 }], ['c', { x: 0, y: 5 * 32 }], ['d', { x: 0, y: 5 * 32 + 1 }], ['twice', { x: 0, y: 0 }], ['lost', null]]);
+  const at = arrange(slots);
+  assert.equal(at.size, slots.size);
+  assert.equal(new Set([...at.values()].map(({ x, y }) => `${x} ${y}`)).size, slots.size);
+  // Layers run along one axis, in their order, and a layer’s rows stay together.
+  const along = (id) => (at.get('a').x === at.get('b').x ? at.get(id).x : -at.get(id).y);
+  assert.equal(along('a'), along('b'));
+  assert.ok(along('a') < along('c') && along('c') < along('d') && along('d') < along('lost'));
+  // Another object far away moves nobody within its own layer.
+  const more = arrange(new Map([...slots, ['e', { x: 1, y: 5 * 32 }]]));
+  assert.equal(more.size, slots.size + 1);
+});
+
+test('what the wizard shows and sends again is the same configuration', async () => {
+  const { configOf, credentialsOf, faults, formOf } = await load('topology/settings.ts');
+  const config = {
+    name: 'prod',
+    facts: { environment_type: 'OpenStack', distribution: 'Debian', distribution_version: '13', mechanism_drivers: ['OVN', 'SRIOV'], type_drivers: 'geneve' },
+    openstack: { url: 'https://k.example:5000/v3', user: 'reader', user_domain: 'Default', project: 'admin', project_domain: 'Default', interface: 'internal' },
+    ssh: { user: 'nw', port: 22, known_hosts: '/etc/nw/known_hosts', jump: { address: 'jump.example', port: 2200, user: 'hop' }, sudo: true, hosts: ['net-1'], addresses: { 'net-1': { address: '2001:db8::9', port: 22 } }, connect_seconds: 10 },
+    amqp: { host: 'rabbit.example', port: 5671, user: 'nw', vhost: '/', tls: true, exchanges: ['nova'], topics: [] },
+    roles: [{ to: 'everyone', right: 'view', tenant: 'payments' }, { to: { role: 'noc' }, right: 'scan' }],
+    parallel_hosts: 32,
+  };
+  const form = formOf(config);
+  assert.deepEqual(configOf(form), config);
+  assert.deepEqual(credentialsOf(form), {}, 'nothing typed, nothing sent');
+  assert.deepEqual(faults(form, ['openstack_password', 'ssh_key', 'amqp_password']), {});
+  form.removed.ssh_key = true;
+  form.secrets.amqp_password = 'new';
+  form.values.openstack.url = 'keystone';
+  form.grants[0].right = 'edit';
+  assert.deepEqual(credentialsOf(form), { amqp_password: 'new', ssh_key: '' });
+  assert.deepEqual(Object.keys(faults(form, ['openstack_password', 'ssh_key'])).sort(), ['openstack', 'roles', 'ssh']);
+});

@@ -42,6 +42,8 @@ export class Picture implements Drawable {
   /** The version of the environment that is drawn. */
   of = $state<number | null>(null);
   truncated = $state(false);
+  /** What it is a picture of: another one gets a frame of its own, the same one read again keeps it. */
+  frame = $state('');
   private marked = false;
 
   /** A small picture is read as a whole, whatever is selected in it. */
@@ -75,14 +77,14 @@ export class Picture implements Drawable {
   }
 
   /** Objects and their links. */
-  show(answer: PictureAnswer): void {
-    this.begin(false, answer.version ?? null, answer.truncated ?? false);
+  show(frame: string, answer: PictureAnswer): void {
+    this.begin(frame, false, answer.version ?? null, answer.truncated ?? false);
     this.draw(answer.nodes.map((node) => ({ ...single(node), position: node.position })), answer.links);
   }
 
   /** Objects with what is in them, counted. */
-  overview(answer: OverviewAnswer): void {
-    this.begin(false, answer.version, false);
+  overview(frame: string, answer: OverviewAnswer): void {
+    this.begin(frame, false, answer.version, false);
     const drafts = answer.nodes.map((node) => ({
       id: node.key, type: node.type, label: nameOf(node), status: node.status, host: null, tenant: null, counts: node.counts, closed: node.closed, change: null,
       stale: node.stale > 0 && node.stale === total(node.counts) ? { since: '', reason: 'everything in it is stale' } : null,
@@ -95,8 +97,8 @@ export class Picture implements Drawable {
   }
 
   /** Two pictures laid over each other, with what changed between them. */
-  compare(before: PictureAnswer, after: PictureAnswer, { diff }: DiffAnswer): void {
-    this.begin(true, diff.after, Boolean(before.truncated || after.truncated));
+  compare(frame: string, before: PictureAnswer, after: PictureAnswer, { diff }: DiffAnswer): void {
+    this.begin(frame, true, diff.after, Boolean(before.truncated || after.truncated));
     const kinds = new Map(diff.objects.map((change) => [keyOf(change), change.kind]));
     const drafts = new Map<string, Draft>();
     for (const node of [...before.nodes, ...after.nodes]) drafts.set(node.key, { ...single(node), position: node.position, change: kinds.get(node.key) ?? null });
@@ -107,8 +109,9 @@ export class Picture implements Drawable {
     this.version++;
   }
 
-  private begin(marked: boolean, of: number | null, truncated: boolean): void {
+  private begin(frame: string, marked: boolean, of: number | null, truncated: boolean): void {
     this.graph.clear();
+    this.frame = frame;
     this.marked = marked;
     this.of = of;
     this.truncated = truncated;

@@ -322,7 +322,7 @@ export interface Constraint {
   attributes: string[];
 }
 export interface Declarations {
-  object_types: { name: string; text: string; layer: number }[];
+  object_types: { name: string; label: string; layer: number }[];
   link_types: { type: string }[];
 }
 
