@@ -1,6 +1,5 @@
-//! What the RIB alone costs in the cases of the BGP benchmarks, without sockets: time, CPU and memory from decoded UPDATE
-//! bodies to encoded blocks. `cargo run --release -p bgp --example rib_speed [case [shards]]`; each case runs in its own process.
-//! With several shards, large work is done on as many threads.
+//! What the RIB alone costs in the cases of the BGP benchmarks, without sockets, from UPDATE bodies to encoded blocks.
+//! `cargo run --release -p bgp --example rib_speed [case [shards]]`; with several shards, large work is done on as many threads.
 
 use bgp::attribute::{AsPath, Attributes, Community, ExtendedCommunity, NextHop, Origin};
 use bgp::message::{CodecContext, EncodeContext, EncodedAttributes, UpdateBuilder, split};

@@ -4,12 +4,15 @@ use super::answer::Answer;
 use super::documents::Documents;
 use serde_json::{Map, Value, json};
 
+/// A section of a configuration, by its name.
+type Section<'d> = (&'d str, &'d Map<String, Value>);
+
 /// Sections by name, each once.
-fn sections(document: &Map<String, Value>) -> Result<Vec<(&str, &Map<String, Value>)>, Answer> {
+fn sections(document: &Map<String, Value>) -> Result<Vec<Section<'_>>, Answer> {
     let bad = |message: String| Answer::refuse(400, message);
     let all = document.get("configuration").and_then(Value::as_array);
     let all = all.ok_or_else(|| bad("configuration must be a list".to_owned()))?;
-    let mut sections: Vec<(&str, &Map<String, Value>)> = Vec::new();
+    let mut sections: Vec<Section<'_>> = Vec::new();
     for section in all {
         let section = section
             .as_object()

@@ -1,22 +1,21 @@
 //! The maps as documents.
 
 use super::documents::{Documents, Login, Query};
-use super::{constants, environment, posts, shapes};
+use super::{constants, posts, shapes, writes};
 use crate::topology::{Asker, Seen};
-use discovery::environment::{Config, Credentials, Right, Sight};
-use inventory::{CliqueTypeText, InventoryError, ScanRequest, ScanSchedule, ScanState};
+use discovery::environment::{Right, Sight};
+use inventory::ScanState;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use topology::{Environment, MessageQuery, ObjectKey, ObjectRef, Schedule, SearchQuery, Severity};
+use topology::{Environment, MessageQuery, ObjectRef, SearchQuery, Severity};
 
 /// What one asker sees of all maps.
 pub(super) struct Maps {
-    asker: Asker,
+    pub(super) asker: Asker,
 }
 
-type Document = Map<String, Value>;
+pub(super) type Document = Map<String, Value>;
 
 impl Maps {
     pub(super) fn new(asker: Asker) -> Self {
@@ -104,9 +103,13 @@ impl Maps {
             .filter_map(|link| shapes::link(&seen, link))
             .filter(|document| {
                 query.attributes.iter().all(|(name, value)| {
-                    document["attributes"].get(name).is_some_and(|found| {
-                        found.as_str() == Some(value) || found.to_string() == *value
-                    })
+                    document["attributes"]
+                        .get(name)
+                        .is_some_and(|found| match found {
+                            Value::String(found) => found == value,
+                            found => serde_json::from_str::<Value>(value)
+                                .is_ok_and(|value| *found == value),
+                        })
                 })
             })
             .collect();
@@ -324,134 +327,6 @@ impl Maps {
             })
             .collect()
     }
-
-    fn key_of(&self, environment: &Environment, id: &str) -> Option<ObjectKey> {
-        let view = self.asker.view(environment.clone()).ok()?;
-        let head = view.map.head();
-        let (_, object) = head
-            .objects()
-            .find(|(_, object)| object.key.id.as_str() == id)?;
-        Some(ObjectKey {
-            environment: environment.clone(),
-            object_type: object.key.object_type.clone(),
-            id: object.key.id.clone(),
-        })
-    }
-
-    fn write_scan(&self, document: &Document) -> Result<String, InventoryError> {
-        let environment = environment_of(document)?;
-        let id = document
-            .get("object_id")
-            .and_then(Value::as_str)
-            .filter(|id| !id.is_empty());
-        let start = match id {
-            None => None,
-            Some(id) => {
-                Some(
-                    self.key_of(&environment, id)
-                        .ok_or_else(|| InventoryError::None {
-                            what: "object",
-                            id: id.to_owned(),
-                        })?,
-                )
-            }
-        };
-        let request = ScanRequest {
-            environment,
-            start,
-            schedule: None,
-            snapshot: None,
-        };
-        Ok(format!(
-            "{:024x}",
-            self.asker.inventory.submit_scan(request)?.id
-        ))
-    }
-
-    fn write_schedule(&self, document: &Document) -> Result<String, InventoryError> {
-        let text = |name: &str| {
-            document
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
-        let environment = environment_of(document)?;
-        let name: Arc<str> = format!(
-            "{} {} {}",
-            environment,
-            text("freq").to_lowercase(),
-            text("submit_timestamp")
-        )
-        .into();
-        let pattern = posts::pattern(text("freq"), text("submit_timestamp")).unwrap_or_default();
-        let schedule = Schedule {
-            name: name.clone(),
-            pattern,
-            zone: "UTC".to_owned(),
-            paused: false,
-            since: Timestamp::now(),
-        };
-        self.asker.inventory.put_schedule(
-            ScanSchedule {
-                schedule,
-                environment,
-                start: None,
-                snapshot: false,
-            },
-            false,
-        )?;
-        Ok(shapes::id(&["schedule", &name]))
-    }
-
-    fn write_clique_type(&self, document: &Document) -> Result<String, InventoryError> {
-        let text = |name: &str| {
-            document
-                .get(name)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
-        let links = document
-            .get("link_types")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        let clique = CliqueTypeText {
-            name: text("name").unwrap_or_default(),
-            focal: text("focal_point_type").unwrap_or_default(),
-            links: links.filter_map(Value::as_str).map(str::to_owned).collect(),
-            environment: text("environment"),
-            environment_type: None,
-            distribution: text("distribution"),
-            distribution_version: text("distribution_version"),
-            mechanism_driver: text("mechanism_drivers"),
-            type_driver: text("type_drivers"),
-            implicit: document.get("use_implicit_links") == Some(&Value::Bool(true)),
-        };
-        let id = shapes::id(&["clique_type", &clique.name]);
-        self.asker.inventory.change_cliques(|texts| {
-            if texts.types.iter().any(|known| known.name == clique.name) {
-                return Err(InventoryError::Exists {
-                    what: "clique type",
-                    id: clique.name,
-                });
-            }
-            texts.types.push(clique);
-            Ok(())
-        })?;
-        Ok(id)
-    }
-
-    fn write_environment(&self, document: &Document) -> Result<String, (u16, String)> {
-        let bad = |message: String| (400, message);
-        let (config, credentials) = environment::settings(document).map_err(bad)?;
-        let config: Config =
-            serde_json::from_value(config).map_err(|error| bad(error.to_string()))?;
-        let credentials: Credentials =
-            serde_json::from_value(credentials).map_err(|error| bad(error.to_string()))?;
-        let view = self.asker.inventory.add_environment(config, &credentials);
-        view.map(|view| view.config.name.to_string())
-            .map_err(refusal)
-    }
 }
 
 /// A list of constants by name.
@@ -463,25 +338,6 @@ fn constant(query: &Query) -> Option<Document> {
         .collect();
     let document = json!({"id": shapes::id(&["constant", name]), "name": name, "data": data});
     document.as_object().cloned()
-}
-
-fn environment_of(document: &Document) -> Result<Environment, InventoryError> {
-    let name = document
-        .get("environment")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    Ok(Environment::new(name)?)
-}
-
-fn refusal(error: InventoryError) -> (u16, String) {
-    let status = match &error {
-        InventoryError::Exists { .. } | InventoryError::EnvironmentExists(_) => 409,
-        InventoryError::Disk(_) | InventoryError::Vault(_) | InventoryError::Unreadable { .. } => {
-            500
-        }
-        _ => 400,
-    };
-    (status, error.to_string())
 }
 
 /// Does the document have what is asked for? Lists hold what is asked for.
@@ -552,9 +408,9 @@ impl Documents for Maps {
             return Err((403, "you may not do this here".to_owned()));
         }
         match endpoint {
-            "scans" => self.write_scan(document).map_err(refusal),
-            "scheduled_scans" => self.write_schedule(document).map_err(refusal),
-            "clique_types" => self.write_clique_type(document).map_err(refusal),
+            "scans" => self.write_scan(document).map_err(writes::refusal),
+            "scheduled_scans" => self.write_schedule(document).map_err(writes::refusal),
+            "clique_types" => self.write_clique_type(document).map_err(writes::refusal),
             _ => self.write_environment(document),
         }
     }

@@ -12,6 +12,7 @@ mod maps;
 mod posts;
 mod shapes;
 mod spec;
+mod writes;
 
 pub use answer::{Answer, Request, answer};
 pub use documents::{Documents, Login, Query};
