@@ -1,12 +1,11 @@
 //! BMP stations and MRT files, as a reader of theirs sees them.
 
-use crate::lab::{Netns, PATIENCE, Running, until};
+use crate::lab::{Netns, PATIENCE, Running, read, until};
 use crate::sessions::{head, neighbor, network, pair};
 use bgp::bmp::{self, Message, RibView};
 use bgp::message::{CodecContext, HEADER, split};
 use bgp::mrt::{self, Body};
 use bgp::{Family, FamilySet};
-use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 
 /// A station in a namespace.
@@ -42,7 +41,7 @@ impl Station {
                     return;
                 }
             }
-            let length = self.stream.read(&mut chunk).expect(what);
+            let length = read(&mut self.stream, &mut chunk, what);
             assert!(length > 0, "the daemon closed before {what}");
             self.buffer.extend_from_slice(&chunk[..length]);
         }

@@ -150,8 +150,8 @@ fn a_flood_of_connections_and_opens_leaves_the_sessions_alone() {
     assert_eq!(daemon.neighbor("192.0.2.2")["flaps"], 0);
     assert_eq!(other.neighbor("192.0.2.1")["flaps"], 0);
     let (_, metrics) = crate::lab::http(&daemon.socket(), "GET", "/bgp/v1/metrics", "");
-    let limited = "netwright_bgp_refused_connections_total{reason=\"rate-limit-of-source\"}";
-    assert!(metrics.contains(limited), "{metrics}");
+    // By its rate or by its half-open connections, whichever came first.
+    assert!(metrics.contains("-of-source\"}"), "{metrics}");
     drop(silent);
 }
 

@@ -1,6 +1,6 @@
 //! The control API: pages, commands, and who misuses it.
 
-use crate::lab::{Running, http, settings, until};
+use crate::lab::{Running, http, read, settings, until};
 use crate::sessions::{head, neighbor, network, pair};
 use bgp_daemon::Daemon;
 use serde_json::Value;
@@ -120,7 +120,7 @@ fn events_are_streamed_as_they_happen() {
     let mut text = String::new();
     let mut buffer = [0; 4_096];
     while !text.contains("\"kind\":\"up\"") {
-        let length = stream.read(&mut buffer).expect("the stream");
+        let length = read(&mut stream, &mut buffer, "the stream");
         assert!(length > 0, "the stream ended");
         text.push_str(&String::from_utf8_lossy(&buffer[..length]));
     }

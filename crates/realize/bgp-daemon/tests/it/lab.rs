@@ -1,7 +1,7 @@
 //! Daemons in network namespaces of this machine, joined by veth pairs. Whatever was made is removed when the test ends,
 //! well or not.
 
-use bgp_daemon::{Daemon, Settings};
+use bgp_daemon::{Daemon, Error, Settings};
 use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
 use std::fs::File;
@@ -145,11 +145,19 @@ impl Running {
                 .enable_all()
                 .build();
             runtime.expect("a runtime").block_on(async move {
-                let daemon = match Daemon::start(settings).await {
-                    Ok(daemon) => daemon,
-                    Err(error) => {
-                        ready.send(Err(error.to_string())).expect("the test waits");
-                        return;
+                let deadline = Instant::now() + PATIENCE;
+                let daemon = loop {
+                    match Daemon::start(settings.clone()).await {
+                        Ok(daemon) => break daemon,
+                        // A command that another test starts holds our descriptors between fork and exec, those of a
+                        // daemon that has just stopped among them.
+                        Err(Error::Listen { .. }) if Instant::now() < deadline => {
+                            std::thread::yield_now();
+                        }
+                        Err(error) => {
+                            ready.send(Err(error.to_string())).expect("the test waits");
+                            return;
+                        }
                     }
                 };
                 ready.send(Ok(())).expect("the test waits");
@@ -313,4 +321,14 @@ fn dechunk(mut body: &str) -> String {
         body = rest.get(length + 2..).unwrap_or_default();
     }
     whole
+}
+
+/// Reads what there is; a signal to the process is no end.
+pub(crate) fn read(stream: &mut impl Read, buffer: &mut [u8], what: &str) -> usize {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            outcome => return outcome.unwrap_or_else(|error| panic!("{what}: {error}")),
+        }
+    }
 }

@@ -69,8 +69,6 @@ pub(crate) enum Start {
 /// Entries a single peer must be shown because its route targets changed.
 pub(crate) type Pending = VecDeque<(Family, u16, u32)>;
 
-/// Entries looked at in one go.
-const SLICE: usize = 4096;
 /// A peer with fewer octets queued is given more.
 const LOW: usize = 64 << 10;
 
@@ -293,7 +291,7 @@ impl Rib {
         };
         with_table!(self.tables, family, table => {
             let mut blocks = Vec::new();
-            let mut room = SLICE;
+            let mut room = self.config.slice as usize;
             for (number, shard) in table.shards.iter_mut().enumerate() {
                 let mut plan = Plan::new(context, &subgroup.members, Mode::Changed);
                 let looked = walk(shard, number, group, sub, &mut plan, room);
@@ -429,7 +427,7 @@ impl Rib {
         let mut plan = Plan::new(context, &member, Mode::Missing);
         let blocks = with_table!(self.tables, family, table => {
             let shard = &mut table.shards[usize::from(number)];
-            for _ in 0..SLICE {
+            for _ in 0..self.config.slice {
                 let Some(&(of, at, index)) = list.front() else { break };
                 if (of, at) != (family, number) {
                     break;

@@ -5,7 +5,7 @@ use super::audience::Slot;
 use super::import::{Import, Imported};
 use super::intern::SetId;
 use super::key::Space;
-use super::path::{Freshness, Path, SourceId};
+use super::path::{Freshness, OrderNumber, Path, SourceId};
 use super::peer::Received;
 use super::shard::Judge;
 use super::tables::{Table, with_table};
@@ -19,32 +19,67 @@ use crate::{Family, PeerId};
 pub(super) struct Tally {
     /// Attribute sets and how many references go.
     released: Vec<(SetId, u32)>,
-    pub(super) added: u32,
     pub(super) removed: u32,
+    /// Paths from before it are on their way out.
+    departure: Option<OrderNumber>,
+    staying: Balance,
+    leaving: Balance,
+}
+
+/// Paths more or less than before.
+#[derive(Debug, Default)]
+struct Balance {
+    paths: i64,
     accepted: i64,
     stale: i64,
 }
 
+impl Balance {
+    fn count<X>(&mut self, path: &Path<X>, change: i64) {
+        self.paths += change;
+        self.accepted += change * i64::from(path.usable());
+        self.stale += change * i64::from(path.freshness > Freshness::Refreshing);
+    }
+
+    fn settle(&self, counts: &mut Received) {
+        let add = |count: u32, change: i64| (i64::from(count) + change).max(0) as u32;
+        counts.paths = add(counts.paths, self.paths);
+        counts.accepted = add(counts.accepted, self.accepted);
+        counts.stale = add(counts.stale, self.stale);
+    }
+}
+
 impl Tally {
+    pub(super) fn new(departure: Option<OrderNumber>) -> Self {
+        Self {
+            departure,
+            ..Self::default()
+        }
+    }
+
+    fn balance<X>(&mut self, path: &Path<X>) -> &mut Balance {
+        match self.departure {
+            Some(departure) if path.done.is_before(departure) => &mut self.leaving,
+            _ => &mut self.staying,
+        }
+    }
+
     pub(super) fn gone<X>(&mut self, path: &Path<X>) {
         self.release(path.received);
         self.release(path.used);
         self.removed += 1;
-        self.accepted -= i64::from(path.usable());
-        self.stale -= i64::from(path.freshness > Freshness::Refreshing);
+        self.balance(path).count(path, -1);
     }
 
     pub(super) fn come<X>(&mut self, path: &Path<X>) {
-        self.added += 1;
-        self.accepted += i64::from(path.usable());
-        self.stale += i64::from(path.freshness > Freshness::Refreshing);
+        self.balance(path).count(path, 1);
     }
 
     /// The path stays, but is not what it was; its attribute sets are the caller's concern.
     pub(super) fn changed<X>(&mut self, old: &Path<X>, new: &Path<X>) {
-        self.accepted += i64::from(new.usable()) - i64::from(old.usable());
-        let stale = |path: &Path<X>| i64::from(path.freshness > Freshness::Refreshing);
-        self.stale += stale(new) - stale(old);
+        let balance = self.balance(old);
+        balance.count(old, -1);
+        balance.count(new, 1);
     }
 
     pub(super) fn release(&mut self, set: SetId) {
@@ -54,13 +89,6 @@ impl Tally {
             _ => {}
         }
     }
-
-    fn count(&self, counts: &mut Received) {
-        let add = |count: u32, change: i64| (i64::from(count) + change).max(0) as u32;
-        counts.paths = counts.paths + self.added - self.removed;
-        counts.accepted = add(counts.accepted, self.accepted);
-        counts.stale = add(counts.stale, self.stale);
-    }
 }
 
 /// What all routes announced together have in common.
@@ -69,6 +97,8 @@ struct Announcement {
     received: SetId,
     used: SetId,
     rejection: Option<Rejection>,
+    /// The order it comes after.
+    done: OrderNumber,
 }
 
 impl Rib {
@@ -216,8 +246,9 @@ impl Rib {
             received,
             used,
             rejection,
+            done: peer.latest_order[family as usize],
         };
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(peer.departure[family as usize]);
         let memberships = family == Family::RouteTarget;
         let count = {
             let judge = Judge {
@@ -261,7 +292,11 @@ impl Rib {
         routes: impl Iterator<Item = Route>,
         outcome: &mut UpdateOutcome,
     ) {
-        let mut tally = Tally::default();
+        let departure = self
+            .peers
+            .get(slot)
+            .and_then(|p| p.departure[family as usize]);
+        let mut tally = Tally::new(departure);
         let mut memberships: Vec<Route> = Vec::new();
         {
             let judge = Judge {
@@ -289,7 +324,8 @@ impl Rib {
     /// Takes counts over and lets go of attribute sets.
     pub(super) fn settle(&mut self, slot: Slot, family: Family, tally: Tally) {
         if let Some(peer) = self.peers.get_mut(slot) {
-            tally.count(peer.received(family));
+            tally.staying.settle(&mut peer.received[family as usize]);
+            tally.leaving.settle(&mut peer.leaving[family as usize]);
         }
         self.release(tally);
     }
@@ -334,6 +370,7 @@ fn announce<S: Space>(
             freshness: Freshness::Fresh,
             rejection: common.rejection,
             multipath: false,
+            done: common.done,
             extra: S::extra(&route.payload),
         };
         if let Some(old) = table.shard(&key).announce(judge, &key, path) {

@@ -1,35 +1,14 @@
 //! Sessions that come and go: what happens to their routes, and what they are sent from the start (RFC 4724, 7313, 9494).
 
 use super::Rib;
-use super::audience::Slot;
 use super::config::PeerInfo;
 use super::group::{Start, constrained_family};
-use super::ingest::Tally;
-use super::key::Space;
-use super::path::{Freshness, Path, SourceId};
 use super::peer::Due;
-use super::shard::{Judge, Revision};
-use super::tables::{Table, with_table};
+use super::shard::Shard;
+use super::sweep::Fate;
+use super::tables::with_table;
 use crate::message::{RefreshKind, RouteRefresh};
-use crate::nlri::Route;
 use crate::{Family, FamilySet, PeerId};
-
-/// What becomes of a peer's paths of a family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// All go.
-    Gone,
-    /// The session is down, routes stay: stale. What was stale already goes (RFC 4724 4.2), long-lived ones stay.
-    Stale,
-    /// RFC 9494 4.2.
-    LongLived,
-    /// What was not announced again goes.
-    Swept,
-    /// RFC 7313 4.1: BoRR.
-    Refreshing,
-    /// EoRR.
-    Refreshed,
-}
 
 impl Rib {
     /// A session is established. Routes kept from an earlier session of the peer stay stale until [`Self::end_of_rib`].
@@ -46,6 +25,7 @@ impl Rib {
             .import
             .as_ref()
             .is_some_and(|policy| self.policies.depends_on_route(policy));
+        self.retire(peer, &info);
         let slot = self.peers.up(peer, info);
         let constrained = families.contains(Family::RouteTarget);
         if let Some(state) = self.peers.get_mut(slot) {
@@ -64,6 +44,19 @@ impl Rib {
             if !(constrained && constrained_family(family)) {
                 self.join(slot, family, Start::Beginning);
             }
+        }
+    }
+
+    /// Routes on their way out are still judged by who announced them: they go at once if that is somebody else now.
+    fn retire(&mut self, peer: PeerId, info: &PeerInfo) {
+        let Some(before) = self.peers.slot(peer).and_then(|slot| self.peers.get(slot)) else {
+            return;
+        };
+        let identity = |info: &PeerInfo| (info.kind, info.asn, info.address, info.router_id);
+        if identity(&before.info) != identity(info) {
+            Family::ALL
+                .into_iter()
+                .for_each(|family| self.finish(family));
         }
     }
 
@@ -88,11 +81,11 @@ impl Rib {
             None => return,
         };
         for family in families.iter() {
-            with_table!(self.tables, family, table => {
-                for shard in &mut table.shards {
-                    shard.forget(slot);
-                }
+            let leftovers = with_table!(self.tables, family, table => {
+                let forget = |shard: &mut _| Shard::forget(shard, slot);
+                table.shards.iter_mut().map(forget).fold(false, |any, one| any | one)
             });
+            self.sweeps[family as usize].waiting.leftovers |= leftovers;
         }
         for family in Family::ALL {
             let fate = if keep.contains(family) {
@@ -100,7 +93,7 @@ impl Rib {
             } else {
                 Fate::Gone
             };
-            self.revise_routes(slot, family, fate);
+            self.order(slot, family, fate);
         }
         self.peers.settle(slot);
     }
@@ -172,92 +165,8 @@ impl Rib {
 
     fn decide_fate(&mut self, peer: PeerId, family: Family, fate: Fate) {
         if let Some(slot) = self.peers.slot(peer) {
-            self.revise_routes(slot, family, fate);
+            self.order(slot, family, fate);
             self.peers.settle(slot);
         }
-    }
-
-    fn revise_routes(&mut self, slot: Slot, family: Family, fate: Fate) {
-        let Some(peer) = self.peers.get_mut(slot) else {
-            return;
-        };
-        let counts = peer.received(family);
-        if counts.paths == 0 || (fate == Fate::Swept && counts.stale == 0) {
-            return;
-        }
-        let judge = Judge {
-            sets: &self.sets,
-            peers: &self.peers,
-            hops: &self.hops,
-            options: &self.config.best_path,
-        };
-        let mut tally = Tally::default();
-        let mut lost = Vec::new();
-        with_table!(self.tables, family, table => revise(table, &judge, slot, fate, &mut tally, &mut lost));
-        self.settle(slot, family, tally);
-        if family == Family::RouteTarget {
-            for route in lost {
-                self.membership(slot, &route, false);
-            }
-        }
-    }
-}
-
-fn revise<S: Space>(
-    table: &mut Table<S>,
-    judge: &Judge<'_>,
-    slot: Slot,
-    fate: Fate,
-    tally: &mut Tally,
-    lost: &mut Vec<Route>,
-) {
-    let source = SourceId::peer(slot);
-    for shard in &mut table.shards {
-        let all = 0..shard.entries.bound();
-        shard.revise(
-            judge,
-            all,
-            |path| path.source == source,
-            |_, path| apply(fate, judge, path),
-            |key, old, new| match new {
-                Some(new) => tally.changed(old, new),
-                None => {
-                    tally.gone(old);
-                    if S::FAMILY == Family::RouteTarget && old.usable() {
-                        lost.push(Route {
-                            nlri: S::nlri(key),
-                            path_id: old.path_id,
-                            payload: S::payload(&old.extra),
-                        });
-                    }
-                }
-            },
-        );
-    }
-}
-
-fn apply<X>(fate: Fate, judge: &Judge<'_>, path: &mut Path<X>) -> Revision {
-    use Freshness as F;
-    let old = path.freshness;
-    match (fate, old) {
-        (Fate::Gone, _)
-        | (Fate::Stale, F::Stale)
-        | (Fate::Swept, F::Stale | F::LongLived)
-        | (Fate::Refreshed, F::Refreshing) => return Revision::Remove,
-        (Fate::LongLived, F::Stale) => {
-            // RFC 9494 4.2.
-            if judge.sets.get(path.received).summary.no_llgr() {
-                return Revision::Remove;
-            }
-            path.freshness = F::LongLived;
-        }
-        (Fate::Stale, F::Fresh | F::Refreshing) => path.freshness = F::Stale,
-        (Fate::Refreshing, F::Fresh) => path.freshness = F::Refreshing,
-        _ => {}
-    }
-    if path.freshness == old {
-        Revision::Keep
-    } else {
-        Revision::Change
     }
 }

@@ -5,7 +5,7 @@ use super::config::{MacVrfConfig, TableId, VrfConfig};
 use super::ingest::Tally;
 use super::key::Space;
 use super::observe::part;
-use super::path::{Freshness, Path, SourceId};
+use super::path::{Freshness, OrderNumber, Path, SourceId};
 use super::shard::{Judge, Shard};
 use super::tables::{Table, read_table, with_table};
 use super::vrf::{Leak, MacVrf, Place, Target, Vrf, exports, inside};
@@ -120,6 +120,7 @@ impl Rib {
                 freshness: Freshness::Fresh,
                 rejection,
                 multipath: false,
+                done: OrderNumber::default(),
                 extra,
             }, &mut tally)
         });

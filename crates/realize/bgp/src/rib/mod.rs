@@ -36,9 +36,11 @@ mod path;
 mod peer;
 mod plan;
 mod read;
+mod reimport;
 mod rtc;
 mod shard;
 mod slab;
+mod sweep;
 mod tables;
 mod trie;
 mod view;
@@ -64,6 +66,7 @@ use self::intern::{AttributeSets, Identity};
 use self::nexthop::NextHops;
 use self::peer::Peers;
 use self::rtc::Subscriptions;
+use self::sweep::Sweep;
 use self::tables::{Tables, with_table};
 use self::vrf::{Place, Vrfs};
 use crate::attribute::Attributes;
@@ -85,6 +88,8 @@ pub struct Rib {
     tables: Tables,
     peers: Peers,
     hops: NextHops,
+    /// What is ordered for many paths and not carried out everywhere.
+    sweeps: [Sweep; Family::ALL.len()],
     groups: Vec<Group>,
     subscriptions: Subscriptions,
     pending: BTreeMap<Slot, Pending>,
@@ -116,6 +121,7 @@ impl Rib {
             tables: Tables::new(shards),
             peers: Peers::default(),
             hops: NextHops::default(),
+            sweeps: Default::default(),
             groups: Vec::new(),
             subscriptions: Subscriptions::default(),
             pending: BTreeMap::new(),
@@ -140,9 +146,10 @@ impl Rib {
         &self.config
     }
 
-    /// Does what is pending: brings indices and leaks up to date, makes messages for peers that could send. The work of one
+    /// Does what is pending: goes on with changes to many paths, brings indices and leaks up to date, makes messages for peers that could send. The work of one
     /// call is bounded; true: there is more, call again.
     pub fn flush(&mut self) -> bool {
+        let sweeping = self.sweep();
         self.index_targets();
         self.leak();
         let more = self.produce_all();
@@ -152,7 +159,7 @@ impl Rib {
             });
         }
         self.vrfs.reap();
-        more
+        more || sweeping
     }
 
     /// The next whole messages for the peer's socket, up to about 64 KiB; none: there is nothing to send now. Messages are
@@ -201,6 +208,7 @@ impl Rib {
         self.sets.changed_next_hops()
     }
 
+    /// Distinct attribute sets in use.
     pub fn attribute_sets(&self) -> usize {
         self.sets.len()
     }

@@ -129,7 +129,9 @@ fn rewind<S: Space>(shards: &mut [Shard<S>], markers: &mut [Marker]) {
 fn unfollow<S: Space>(shards: &mut [Shard<S>], markers: &[Marker]) {
     for (shard, marker) in shards.iter_mut().zip(markers) {
         shard.changes.unfollow(*marker);
-        shard.forget(OBSERVER);
+        if shard.forget(OBSERVER) {
+            shard.bury_leftovers(0..shard.entries.bound());
+        }
     }
 }
 

@@ -40,6 +40,21 @@ pub(crate) enum Freshness {
     LongLived,
 }
 
+/// The number of an order about all that a peer has announced in a family so far. It wraps, so it tells apart only orders
+/// that are not far from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct OrderNumber(u8);
+
+impl OrderNumber {
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+
+    pub(crate) const fn is_before(self, other: Self) -> bool {
+        (self.0.wrapping_sub(other.0) as i8) < 0
+    }
+}
+
 /// A path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Path<X> {
@@ -56,6 +71,8 @@ pub(crate) struct Path<X> {
     pub(crate) freshness: Freshness,
     pub(crate) rejection: Option<Rejection>,
     pub(crate) multipath: bool,
+    /// Orders up to this one are none of its concern any more.
+    pub(crate) done: OrderNumber,
     pub(crate) extra: X,
 }
 
@@ -99,6 +116,7 @@ impl<S: Space> Entry<S> {
                 freshness: Freshness::Fresh,
                 rejection: None,
                 multipath: false,
+                done: OrderNumber::default(),
                 extra: S::Extra::default(),
             },
         }

@@ -2,6 +2,7 @@
 
 use super::audience::Slot;
 use super::config::{PeerInfo, PeerKind};
+use super::path::OrderNumber;
 use crate::{Family, PeerId};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,14 @@ pub(crate) struct Received {
     pub(crate) stale: u32,
 }
 
+impl Received {
+    fn add(&mut self, other: Self) {
+        self.paths += other.paths;
+        self.accepted += other.accepted;
+        self.stale += other.stale;
+    }
+}
+
 /// A mark a peer still has to be sent once it has all of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -39,6 +48,14 @@ pub(crate) struct Peer {
     pub(crate) up: bool,
     pub(crate) facts: SourceFacts,
     pub(crate) received: [Received; Family::ALL.len()],
+    /// What is ordered away and not gone yet; not in `received`.
+    pub(super) leaving: [Received; Family::ALL.len()],
+    /// Paths from before this order are those that leave.
+    pub(super) departure: [Option<OrderNumber>; Family::ALL.len()],
+    /// The latest order to its paths.
+    pub(super) latest_order: [OrderNumber; Family::ALL.len()],
+    /// Orders that are not carried out everywhere.
+    orders: u32,
     /// Import must look at each route, not only at its attributes.
     pub(crate) import_per_route: bool,
     /// Encoded and not yet taken by the session.
@@ -54,8 +71,33 @@ impl Peer {
         &mut self.received[family as usize]
     }
 
+    /// The tables know it by its slot.
     fn has_routes(&self) -> bool {
-        self.received.iter().any(|counts| counts.paths > 0)
+        let mut counts = self.received.iter().chain(&self.leaving);
+        self.orders > 0 || counts.any(|counts| counts.paths > 0)
+    }
+
+    /// Takes an order to all paths of a family, `away` if they are to go.
+    pub(super) fn next_order(&mut self, family: Family, away: bool) -> OrderNumber {
+        let family = family as usize;
+        let number = self.latest_order[family].next();
+        self.latest_order[family] = number;
+        self.orders += 1;
+        if away {
+            self.departure[family] = Some(number);
+            let going = std::mem::take(&mut self.received[family]);
+            self.leaving[family].add(going);
+        }
+        number
+    }
+
+    /// An order is carried out everywhere.
+    pub(super) fn order_done(&mut self, family: Family, number: OrderNumber) {
+        self.orders -= 1;
+        let departure = &mut self.departure[family as usize];
+        if *departure == Some(number) {
+            *departure = None;
+        }
     }
 
     pub(crate) fn push(&mut self, block: Bytes) {
@@ -145,6 +187,10 @@ impl Peers {
             up: true,
             facts,
             received: Default::default(),
+            leaving: Default::default(),
+            departure: Default::default(),
+            latest_order: Default::default(),
+            orders: 0,
             import_per_route: false,
             queue: VecDeque::new(),
             queued: 0,

@@ -16,6 +16,7 @@ use super::rtc::TargetIndex;
 use super::slab::Slab;
 use super::trie::Trie;
 use hashbrown::HashMap;
+use std::ops::Range;
 
 /// What the decision process needs beside the paths.
 #[derive(Clone, Copy)]
@@ -383,14 +384,17 @@ impl<S: Space> Shard<S> {
         self.entries.remove(index);
     }
 
-    /// A peer or observer is gone: nothing is left of what it had been sent.
-    pub(crate) fn forget(&mut self, slot: Slot) {
+    /// A peer or observer is gone: nothing is left of what it had been sent. True: there are entries without paths, which
+    /// may have been there for it alone.
+    pub(crate) fn forget(&mut self, slot: Slot) -> bool {
         self.audiences.leave(slot);
-        if self.entries.len() > self.prefixes as usize {
-            let empty = |index: &u32| self.entries[*index].is_empty();
-            let tombstones: Vec<u32> = (0..self.entries.bound()).filter(empty).collect();
-            self.dead.extend(tombstones);
-        }
+        self.entries.len() > self.prefixes as usize
+    }
+
+    /// Has entries without paths looked at when entries are freed next.
+    pub(crate) fn bury_leftovers(&mut self, range: Range<u32>) {
+        let empty = range.filter(|index| self.entries[*index].is_empty());
+        self.dead.extend(empty);
     }
 
     /// Lets `revision` change or remove the paths of `indices` that `concerns` holds of. What was done is told to `done`: the
@@ -419,6 +423,7 @@ impl<S: Space> Shard<S> {
                 outcome.push((*path, new, what));
             }
             if outcome.iter().all(|(_, _, what)| *what == Revision::Keep) {
+                self.note_done(index, &outcome);
                 continue;
             }
             let removed = outcome
@@ -443,9 +448,23 @@ impl<S: Space> Shard<S> {
         }
     }
 
+    /// Paths stay what they are, but are done with what was looked at.
+    fn note_done(&mut self, index: u32, outcome: &[Outcome<S::Extra>]) {
+        let entry = &mut self.entries[index];
+        let rest: &mut [_] = if entry.has_rest() {
+            &mut self.rest[entry.rest]
+        } else {
+            &mut []
+        };
+        let paths = std::iter::once(&mut entry.first).chain(rest);
+        for (path, (_, new, _)) in paths.zip(outcome) {
+            path.done = new.done;
+        }
+    }
+
     /// Chooses again where there is a choice: options or metrics changed.
-    pub(crate) fn choose_again(&mut self, judge: &Judge<'_>) {
-        for index in 0..self.entries.bound() {
+    pub(crate) fn choose_again(&mut self, judge: &Judge<'_>, range: Range<u32>) {
+        for index in range {
             if self.entries[index].has_rest() {
                 self.rearrange(judge, index, |_| ());
             }
@@ -483,6 +502,9 @@ pub(crate) enum Revision {
     Change,
     Remove,
 }
+
+/// A path as it was and as it may be.
+type Outcome<X> = (Path<X>, Path<X>, Revision);
 
 /// What others see of a path: if it is equal, nothing needs to be said.
 fn content<X: Copy>(path: &Path<X>) -> (SourceId, u32, SetId, bool, bool, X) {

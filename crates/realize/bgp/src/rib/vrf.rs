@@ -13,7 +13,7 @@ use super::config::{MacVrfConfig, TableId, VrfConfig, VrfId};
 use super::ingest::Tally;
 use super::intern::SetId;
 use super::key::{EvpnSpace, Space, Vrf4, Vrf6};
-use super::path::{Freshness, Path, SourceId};
+use super::path::{Freshness, OrderNumber, Path, SourceId};
 use super::shard::{Judge, Shard};
 use crate::Family;
 use crate::attribute::{Attributes, ExtendedCommunity};
@@ -110,11 +110,12 @@ impl Vrfs {
 
     pub(super) fn choose_again(&mut self, judge: &Judge<'_>) {
         for vrf in self.l3.values_mut() {
-            vrf.ipv4.choose_again(judge);
-            vrf.ipv6.choose_again(judge);
+            vrf.ipv4.choose_again(judge, 0..vrf.ipv4.entries.bound());
+            vrf.ipv6.choose_again(judge, 0..vrf.ipv6.entries.bound());
         }
         for vrf in self.l2.values_mut() {
-            vrf.routes.choose_again(judge);
+            vrf.routes
+                .choose_again(judge, 0..vrf.routes.entries.bound());
         }
     }
 
@@ -238,6 +239,7 @@ impl Vrfs {
                 freshness: leak.freshness,
                 rejection: None,
                 multipath: false,
+                done: OrderNumber::default(),
                 extra: S::extra(&leak.payload),
             };
             if let Some(old) = shard.announce(judge, &key, path) {

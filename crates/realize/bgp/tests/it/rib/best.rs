@@ -57,6 +57,11 @@ impl Duel {
     }
 
     /// Who won, and why the other lost.
+    fn configure(&mut self, change: RibChange) {
+        self.rib.configure(change);
+        while self.rib.flush() {}
+    }
+
     fn result(&self) -> (u32, PathState) {
         let table = TableId::Global(self.route.nlri.family());
         let explanation = self.rib.explain(table, &self.route.nlri).expect("there");
@@ -172,8 +177,7 @@ fn external_wins_over_internal() {
 fn the_nearer_next_hop_wins() {
     let mut duel = Duel::new([Internal, Internal]);
     let far = IpAddr::V4(address(2));
-    duel.rib
-        .configure(RibChange::NextHop(far, Reach::Metric(10)));
+    duel.configure(RibChange::NextHop(far, Reach::Metric(10)));
     let (mut a, b) = (duel.set(1, &[7]), duel.set(2, &[7]));
     a.rare.originator_id = Some([255, 0, 0, 1].into());
     duel.expect([a, b], Reason::NextHopMetric);
@@ -187,8 +191,7 @@ fn a_metric_that_changes_moves_the_best_path() {
     }
     assert_eq!(duel.result(), (1, PathState::Lost(Reason::RouterId)));
     let near = IpAddr::V4(address(1));
-    duel.rib
-        .configure(RibChange::NextHop(near, Reach::Metric(5)));
+    duel.configure(RibChange::NextHop(near, Reach::Metric(5)));
     assert_eq!(duel.result(), (2, PathState::Lost(Reason::NextHopMetric)));
 }
 
@@ -323,13 +326,12 @@ fn equal_paths_are_used_together_as_configured() {
     // Equally long but another path: not without relaxing.
     duel.announce(2, &duel.set(2, &[8]));
     assert_eq!(duel.result(), (1, PathState::Lost(Reason::RouterId)));
-    duel.rib.configure(RibChange::BestPath(BestPathOptions {
+    duel.configure(RibChange::BestPath(BestPathOptions {
         multipath_relax_as_path: true,
         ..options
     }));
     assert_eq!(duel.result(), (1, PathState::Multipath));
-    duel.rib
-        .configure(RibChange::BestPath(BestPathOptions::default()));
+    duel.configure(RibChange::BestPath(BestPathOptions::default()));
     assert_eq!(duel.result(), (1, PathState::Lost(Reason::RouterId)));
 }
 

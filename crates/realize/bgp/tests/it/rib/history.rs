@@ -127,11 +127,12 @@ fn id(peer: u8) -> PeerId {
 }
 
 impl World {
-    fn new(shards: usize, backlog: usize) -> Self {
+    fn new(shards: usize, backlog: usize, slice: u32) -> Self {
         let mut config = RibConfig::new(OWN_AS, OWN_ID);
         config.policies = policies(0);
         config.shards = shards;
         config.backlog = backlog;
+        config.slice = slice;
         let mut rib = Rib::new(config);
         for family in FAMILIES {
             rib.subscribe(TableId::Global(family));
@@ -201,6 +202,11 @@ impl World {
             keep && was != Stale::Restarting
         });
         self.rib.peer_down(id(peer), kept);
+        if !keep {
+            // Whatever it takes until they are gone.
+            let received = FAMILIES.map(|family| self.rib.counts(id(peer), family).received);
+            assert_eq!(received, [0; FAMILIES.len()]);
+        }
         self.receivers.remove(&id(peer));
     }
 
@@ -479,7 +485,7 @@ impl World {
         (0..PEERS).for_each(|peer| self.down(peer, false));
         (0..PEERS).for_each(|peer| self.rib.peer_removed(id(peer)));
         self.rib.table_changes(1000);
-        self.rib.flush();
+        while self.rib.flush() {}
         assert_eq!(self.rib.attribute_sets(), 0, "attribute sets are let go of");
     }
 }
@@ -502,8 +508,9 @@ proptest! {
         steps in prop::collection::vec(step(), 1..200),
         shards in prop_oneof![Just(1_usize), Just(3)],
         backlog in prop_oneof![Just(0_usize), Just(200), Just(1 << 20)],
+        slice in prop_oneof![Just(1_u32), Just(3), Just(4096)],
     ) {
-        let mut world = World::new(shards, backlog);
+        let mut world = World::new(shards, backlog, slice);
         for step in &steps {
             world.step(step);
         }

@@ -252,8 +252,8 @@ fn graceful_restart_withdraws_nothing_that_comes_back() {
     add(&mut rib, 2, &[7]);
     read(&mut rib, PeerId(2));
     rib.peer_down(SOURCE, unicast());
-    assert_eq!(rib.counts(SOURCE, FAMILY).stale, 2);
     let silent = read(&mut rib, PeerId(2));
+    assert_eq!(rib.counts(SOURCE, FAMILY).stale, 2);
     assert_eq!((silent.updates, silent.withdrawn), (0, 0));
     rib.peer_up(SOURCE, client(1));
     add(&mut rib, 1, &[7]);
