@@ -1,5 +1,6 @@
 //! What the RIB alone costs in the cases of the BGP benchmarks, without sockets: time, CPU and memory from decoded UPDATE
-//! bodies to encoded blocks. `cargo run --release -p bgp --example rib_speed [case…]`; each case runs in its own process.
+//! bodies to encoded blocks. `cargo run --release -p bgp --example rib_speed [case [shards]]`; each case runs in its own process.
+//! With several shards, large work is done on as many threads.
 
 use bgp::attribute::{AsPath, Attributes, Community, ExtendedCommunity, NextHop, Origin};
 use bgp::message::{CodecContext, EncodeContext, EncodedAttributes, UpdateBuilder, split};
@@ -7,7 +8,9 @@ use bgp::nlri::{
     EvpnNlri, EvpnPayload, Label, Mac, Nlri, Payload, Route, RouteDistinguisher, RouteTarget,
     RtMembership,
 };
-use bgp::rib::{AddPathSend, NextHopMode, PeerInfo, PeerKind, RemovePrivate, Rib, RibConfig};
+use bgp::rib::{
+    AddPathSend, Executor, Job, NextHopMode, PeerInfo, PeerKind, RemovePrivate, Rib, RibConfig,
+};
 use bgp::{Family, FamilySet, PeerId};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
@@ -15,12 +18,12 @@ use std::time::{Duration, Instant};
 fn main() {
     let cases = [
         "reflect", "shuffled", "transit", "vpn", "evpn2", "evpn5", "rtc", "latency", "late",
-        "fanout", "withdraw",
+        "fanout", "withdraw", "down",
     ];
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
-        [one] => run(one),
-        _ => {
+        [one, ..] => run(one),
+        [] => {
             println!(
                 "{:<10} {:>9} {:>9} {:>9}  notes",
                 "case", "wall s", "cpu s", "RSS MB"
@@ -87,6 +90,7 @@ fn run(case: &str) {
             false,
         ),
         "withdraw" => withdraw(),
+        "down" => down(),
         other => eprintln!("there is no case {other}"),
     }
 }
@@ -186,8 +190,26 @@ fn codec(ebgp: bool, families: FamilySet) -> CodecContext {
     }
 }
 
+#[derive(Debug)]
+struct Threads;
+
+impl Executor for Threads {
+    fn run(&self, jobs: Vec<Job<'_>>) {
+        std::thread::scope(|scope| {
+            for job in jobs {
+                scope.spawn(job);
+            }
+        });
+    }
+}
+
 fn rib() -> Rib {
-    Rib::new(RibConfig::new(65000, Ipv4Addr::new(198, 18, 255, 1)))
+    let mut config = RibConfig::new(65000, Ipv4Addr::new(198, 18, 255, 1));
+    let shards = std::env::args().nth(2);
+    config.shards = shards.map_or(1, |shards| shards.parse().expect("a number of shards"));
+    let mut rib = Rib::new(config);
+    rib.set_executor(std::sync::Arc::new(Threads));
+    rib
 }
 
 /// The attributes of the `number`th set of an injector.
@@ -545,4 +567,35 @@ fn withdraw() {
     octets += drain(&mut rib, &receivers);
     assert_eq!(rib.attribute_sets(), 0);
     meter.print("withdraw", &format!("{octets} octets out"));
+}
+
+fn down() {
+    let (mut rib, source, receivers) = loaded(1_000_000);
+    let meter = Meter::new();
+    let mut longest = Duration::ZERO;
+    let mut timed = |work: &mut dyn FnMut() -> bool| {
+        let start = Instant::now();
+        let more = work();
+        longest = longest.max(start.elapsed());
+        more
+    };
+    let mut octets = 0;
+    timed(&mut || {
+        rib.peer_down(source[0], FamilySet::EMPTY);
+        true
+    });
+    while timed(&mut || rib.flush()) {
+        for peer in &receivers {
+            while let Some(block) = rib.transmit(*peer) {
+                octets += block.len();
+            }
+        }
+    }
+    octets += drain(&mut rib, &receivers);
+    assert_eq!(rib.attribute_sets(), 0);
+    let longest = longest.as_secs_f64() * 1e3;
+    meter.print(
+        "down",
+        &format!("longest call {longest:.1} ms, {octets} octets out"),
+    );
 }

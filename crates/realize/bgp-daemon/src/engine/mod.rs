@@ -8,6 +8,7 @@ mod feed;
 mod handle;
 mod listeners;
 mod tell;
+mod workers;
 
 pub(crate) use handle::Handle;
 
@@ -32,6 +33,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use workers::Workers;
 
 const WAKE: Token = Token(0);
 const BFD_V4: Token = Token(1);
@@ -151,10 +153,13 @@ impl Core {
 impl Engine {
     /// In the calling thread's network namespace: sockets are opened by what the speaker asks for, in [`Engine::begin`].
     pub(crate) fn new(
-        speaker: Speaker,
+        mut speaker: Speaker,
         clock: Clock,
         observers: Observers,
     ) -> Result<(Self, Handle), Error> {
+        if let Some(workers) = Workers::new(speaker.config().global.shards) {
+            speaker.rib_mut().set_executor(Arc::new(workers));
+        }
         let poll = Poll::new().map_err(Error::io("make an event queue"))?;
         let registry = poll
             .registry()

@@ -22,7 +22,7 @@ pub struct RibConfig {
     pub shards: usize,
     /// Bytes of encoded messages a group of peers may hold before its slowest members are served by a walk of their own.
     pub backlog: usize,
-    /// Entries of tables looked at in one go, from 1: what one call may do for a group of peers, or to paths of which many
+    /// Entries of every shard looked at in one go, from 1: what one call may do for a group of peers, or to paths of which many
     /// change at once.
     pub slice: u32,
 }

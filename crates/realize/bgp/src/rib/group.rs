@@ -11,13 +11,14 @@ use super::changes::Marker;
 use super::export::{Export, ExportKey};
 use super::peer::Due;
 use super::plan::{Block, Context, Mode, Plan, only};
-use super::shard::Shard;
 use super::tables::with_table;
 use crate::Family;
 use crate::message::{RefreshKind, RouteRefresh, UpdateBuilder};
 use crate::policy::Policies;
 use std::collections::VecDeque;
 use std::sync::Arc;
+
+mod walk;
 
 /// What a group exports by.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub(crate) struct Subgroup {
     walk: Walk,
     /// It has seen everything, and its members have been told so where they wait for it.
     told: bool,
+    /// There was more to see than one slice.
+    long: bool,
 }
 
 /// How the entries up to the marker are to be taken.
@@ -139,6 +142,7 @@ impl Rib {
             markers,
             walk,
             told: false,
+            long: false,
         });
         let last = group.subgroups.len() - 1;
         self.merge(at, last);
@@ -264,47 +268,12 @@ impl Rib {
         self.deliver(blocks);
         self.split(at, sub);
         let more = self.has_work(at, sub);
+        self.groups[at].subgroups[sub].long = more;
         if !more {
             self.caught_up(at, sub);
         }
         self.merge(at, sub);
         more
-    }
-
-    fn slice(&mut self, at: usize, sub: usize) -> Vec<Block> {
-        let group = &self.groups[at];
-        let rules = &group.rules;
-        let subgroup = &group.subgroups[sub];
-        let family = rules.key.family;
-        let own = *self.sets.own();
-        let context = Context {
-            export: Export {
-                key: &rules.key,
-                policies: &rules.policies,
-                own: &own,
-            },
-            sets: &self.sets,
-            peers: &self.peers,
-            subscriptions: constrained_family(family)
-                .then_some(&self.subscriptions)
-                .filter(|subscriptions| subscriptions.any()),
-        };
-        with_table!(self.tables, family, table => {
-            let mut blocks = Vec::new();
-            let mut room = self.config.slice as usize;
-            for (number, shard) in table.shards.iter_mut().enumerate() {
-                let mut plan = Plan::new(context, &subgroup.members, Mode::Changed);
-                let looked = walk(shard, number, group, sub, &mut plan, room);
-                room -= looked.min(room);
-                if plan.len() > 0 {
-                    blocks.append(&mut plan.encode(shard));
-                }
-                if room == 0 {
-                    break;
-                }
-            }
-            blocks
-        })
     }
 
     fn deliver(&mut self, blocks: Vec<Block>) {
@@ -359,6 +328,7 @@ impl Rib {
             markers,
             walk,
             told: false,
+            long: false,
         });
         let last = group.subgroups.len() - 1;
         self.merge(at, last);
@@ -519,67 +489,6 @@ impl Rib {
 /// Families that route-target constraint filters (RFC 4684 6).
 pub(super) const fn constrained_family(family: Family) -> bool {
     matches!(family, Family::Vpnv4 | Family::Vpnv6 | Family::Evpn)
-}
-
-/// Visits what a subgroup has not seen of a shard; stops where another subgroup stands, to join it. Returns how many
-/// entries were looked at.
-fn walk<'a, S: super::key::Space>(
-    shard: &mut Shard<S>,
-    number: usize,
-    group: &'a Group,
-    sub: usize,
-    plan: &mut Plan<'a>,
-    room: usize,
-) -> usize {
-    let add_path = group.rules.key.add_path.is_some();
-    let subgroup = &group.subgroups[sub];
-    let marker = subgroup.markers[number];
-    let others: Vec<Marker> = group
-        .subgroups
-        .iter()
-        .enumerate()
-        .filter(|(at, other)| *at != sub && matches!(other.walk, Walk::Changes))
-        .map(|(_, other)| other.markers[number])
-        .collect();
-    let mut until = None;
-    match &subgroup.walk {
-        Walk::Changes => plan.set_mode(Mode::Changed),
-        Walk::Again => plan.set_mode(Mode::Again),
-        Walk::Differing {
-            until: stop,
-            before,
-        } => {
-            until = Some(stop[number]);
-            plan.set_mode(Mode::Differing(before.export(plan.own())));
-        }
-    }
-    let list = shard.list(add_path);
-    if until.is_some_and(|until| list.same_place(until, marker)) {
-        // What changed since was not sent under either rules.
-        plan.set_mode(Mode::Again);
-    }
-    for looked in 0..room {
-        let list = shard.list(add_path);
-        let Some(index) = list.position(marker) else {
-            return looked;
-        };
-        // From where the members stood, both markers go on together.
-        let passed = until.filter(|until| list.same_place(*until, marker));
-        list.advance(marker);
-        if let Some(until) = passed {
-            list.advance(until);
-        }
-        let meets = others.iter().any(|other| list.same_place(*other, marker));
-        let arrives = passed.is_none() && until.is_some_and(|until| list.same_place(until, marker));
-        plan.visit(shard, index);
-        if arrives {
-            plan.set_mode(Mode::Again);
-        }
-        if meets {
-            return looked + 1;
-        }
-    }
-    room
 }
 
 impl Rules {

@@ -21,6 +21,7 @@ mod changes;
 mod config;
 mod configure;
 mod dry_run;
+mod executor;
 mod export;
 mod group;
 mod import;
@@ -51,6 +52,7 @@ pub use config::{
     AddPathSend, BestPathOptions, MacVrfConfig, NextHopMode, PeerInfo, PeerKind, Reach,
     RemovePrivate, RibChange, RibConfig, TableId, VrfConfig, VrfId,
 };
+pub use executor::{Executor, Job};
 pub use read::SCANNED;
 pub use view::{
     BestPath, Counts, Direction, Effect, Explanation, ExportView, Origin, Page, PathState,
@@ -103,6 +105,7 @@ pub struct Rib {
     observed: BTreeMap<TableId, Vec<Marker>>,
     /// Changes of observed tables that are gone.
     parting: Vec<TableChange>,
+    executor: Option<Arc<dyn Executor>>,
 }
 
 impl Rib {
@@ -131,6 +134,7 @@ impl Rib {
             memberships: BTreeSet::new(),
             observed: BTreeMap::new(),
             parting: Vec::new(),
+            executor: None,
             config: RibConfig {
                 vrfs: Vec::new(),
                 mac_vrfs: Vec::new(),
@@ -140,6 +144,11 @@ impl Rib {
         rib.change_vrfs(vrfs);
         rib.change_mac_vrfs(mac_vrfs);
         rib
+    }
+
+    /// Has large work on tables of several shards run by `executor`. It changes how long calls take and nothing else.
+    pub fn set_executor(&mut self, executor: Arc<dyn Executor>) {
+        self.executor = Some(executor);
     }
 
     pub const fn config(&self) -> &RibConfig {

@@ -32,20 +32,21 @@ type Answer = (SetId, Option<Rejection>);
 type Answers = HashMap<(u32, u32), Answer, foldhash::fast::FixedState>;
 
 impl Rib {
-    /// Asks import about the paths of some peers among these entries of a shard.
+    /// Asks import about the paths of some peers among these entries of every shard.
     pub(super) fn import_again(
         &mut self,
         family: Family,
         slots: &BTreeSet<Slot>,
-        shard: usize,
         range: Range<u32>,
     ) {
-        let asked = read_table!(self.tables, family, table => {
-            paths_of(&table.shards[shard], slots, range)
+        let asked: Vec<Vec<Asked>> = read_table!(self.tables, family, table => {
+            let shards = table.shards.iter();
+            shards.map(|shard| paths_of(shard, slots, range.clone())).collect()
         });
-        let answers = self.answers(family, asked);
-        for (slot, answers) in answers {
-            self.answered(family, slot, shard, &answers);
+        for (shard, asked) in asked.into_iter().enumerate() {
+            for (slot, answers) in self.answers(family, asked) {
+                self.answered(family, slot, shard, &answers);
+            }
         }
     }
 
@@ -118,7 +119,7 @@ impl Rib {
 
 fn paths_of<S: Space>(shard: &Shard<S>, slots: &BTreeSet<Slot>, range: Range<u32>) -> Vec<Asked> {
     let mut asked = Vec::new();
-    for index in range {
+    for index in range.start..range.end.min(shard.entries.bound()) {
         for path in shard.paths_of(index) {
             if let Some(slot) = path.source.slot().filter(|slot| slots.contains(slot)) {
                 asked.push(Asked {

@@ -10,6 +10,7 @@
 
 use super::Rib;
 use super::audience::Slot;
+use super::executor::on_each;
 use super::ingest::Tally;
 use super::key::Space;
 use super::path::{Freshness, OrderNumber, Path, SourceId};
@@ -83,7 +84,7 @@ pub(super) struct Sweep {
 #[derive(Debug)]
 struct Round {
     orders: Orders,
-    shard: usize,
+    /// In every shard.
     index: u32,
 }
 
@@ -158,7 +159,7 @@ impl Rib {
         }
     }
 
-    /// Goes on within one shard; whether there is more to do on the table.
+    /// Takes the walk over a table further in every shard; whether there is more to do on it.
     fn sweep_on(&mut self, family: Family, room: &mut u32) -> bool {
         let sweep = &mut self.sweeps[family as usize];
         let mut round = match sweep.round.take() {
@@ -166,22 +167,18 @@ impl Rib {
             None if sweep.waiting.is_empty() => return false,
             None => Round {
                 orders: std::mem::take(&mut sweep.waiting),
-                shard: 0,
                 index: 0,
             },
         };
-        let (shards, bound) = with_table!(self.tables, family, table => {
-            (table.shards.len(), table.shards[round.shard].entries.bound())
+        let bound = with_table!(self.tables, family, table => {
+            let bounds = table.shards.iter().map(|shard| shard.entries.bound());
+            bounds.max().unwrap_or(0)
         });
         let until = bound.min(round.index.saturating_add(*room));
-        self.visit(family, &round, round.index..until);
+        self.visit(family, &round.orders, round.index..until);
         *room -= until - round.index;
         round.index = until;
-        if until == bound {
-            round.shard += 1;
-            round.index = 0;
-        }
-        if round.shard < shards {
+        if until < bound {
             self.sweeps[family as usize].round = Some(round);
         } else {
             self.carried_out(family, round.orders);
@@ -189,34 +186,35 @@ impl Rib {
         !self.sweeps[family as usize].is_idle()
     }
 
-    fn visit(&mut self, family: Family, round: &Round, range: Range<u32>) {
-        let mut visit = Visit {
-            orders: &round.orders,
-            judge: Judge {
-                sets: &self.sets,
-                peers: &self.peers,
-                hops: &self.hops,
-                options: &self.config.best_path,
-            },
-            family,
-            tallies: Tallies::default(),
-            lost: Vec::new(),
+    fn visit(&mut self, family: Family, orders: &Orders, range: Range<u32>) {
+        let judge = Judge {
+            sets: &self.sets,
+            peers: &self.peers,
+            hops: &self.hops,
+            options: &self.config.best_path,
         };
-        with_table!(self.tables, family, table => {
-            visit.entries(&mut table.shards[round.shard], range.clone());
+        let long = range.len() >= self.config.slice as usize;
+        let executor = self.executor.as_deref().filter(|_| long);
+        let visits = with_table!(self.tables, family, table => {
+            on_each(executor, &mut table.shards, |_, shard| {
+                let mut visit = Visit::new(orders, judge, family);
+                visit.entries(shard, range.clone());
+                (visit.tallies, visit.lost)
+            })
         });
-        let Visit { tallies, lost, .. } = visit;
-        for (source, tally) in tallies.0 {
-            match source.slot() {
-                Some(slot) => self.settle(slot, family, tally),
-                None => self.release(tally),
+        for (tallies, lost) in visits {
+            for (source, tally) in tallies.0 {
+                match source.slot() {
+                    Some(slot) => self.settle(slot, family, tally),
+                    None => self.release(tally),
+                }
+            }
+            for (slot, route) in lost {
+                self.membership(slot, &route, false);
             }
         }
-        for (slot, route) in lost {
-            self.membership(slot, &route, false);
-        }
-        if !round.orders.imports.is_empty() {
-            self.import_again(family, &round.orders.imports, round.shard, range);
+        if !orders.imports.is_empty() {
+            self.import_again(family, &orders.imports, range);
         }
     }
 
@@ -244,8 +242,19 @@ struct Visit<'a> {
     lost: Vec<(Slot, Route)>,
 }
 
-impl Visit<'_> {
+impl<'a> Visit<'a> {
+    fn new(orders: &'a Orders, judge: Judge<'a>, family: Family) -> Self {
+        Self {
+            orders,
+            judge,
+            family,
+            tallies: Tallies::default(),
+            lost: Vec::new(),
+        }
+    }
+
     fn entries<S: Space>(&mut self, shard: &mut Shard<S>, range: Range<u32>) {
+        let range = range.start..range.end.min(shard.entries.bound());
         let Self {
             orders,
             judge,

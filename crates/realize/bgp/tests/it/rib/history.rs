@@ -1,8 +1,8 @@
 //! Random histories: after quiet, every table is the model's and every peer knows what the model says.
 
 use super::lab::{
-    Known, OWN_AS, OWN_ID, OWN_V6, Receiver, address6, announce, codec, info, named, relabeled,
-    route, settle, withdraw,
+    Backwards, Known, OWN_AS, OWN_ID, OWN_V6, Receiver, address6, announce, codec, info, named,
+    relabeled, route, settle, withdraw,
 };
 use super::model::{Announced, Model, ModelPeer, Stale};
 use super::shape::{Shape, policies, shape, shaped};
@@ -15,6 +15,7 @@ use bgp::rib::{
 use bgp::{Family, FamilySet, PeerId};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 const FAMILIES: [Family; 8] = Family::ALL;
 const PEERS: u8 = 7;
@@ -134,6 +135,7 @@ impl World {
         config.backlog = backlog;
         config.slice = slice;
         let mut rib = Rib::new(config);
+        rib.set_executor(Arc::new(Backwards));
         for family in FAMILIES {
             rib.subscribe(TableId::Global(family));
         }

@@ -8,7 +8,9 @@ use bgp::nlri::{
     EvpnNlri, EvpnPayload, Label, Nlri, PathId, Payload, Route, RouteTarget, RtMembership,
 };
 use bgp::policy::PolicyName;
-use bgp::rib::{AddPathSend, NextHopMode, PeerInfo, PeerKind, RemovePrivate, Rib, UpdateOutcome};
+use bgp::rib::{
+    AddPathSend, Executor, Job, NextHopMode, PeerInfo, PeerKind, RemovePrivate, Rib, UpdateOutcome,
+};
 use bgp::{Family, FamilySet, PeerId};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -224,6 +226,16 @@ pub(crate) fn withdraw(rib: &mut Rib, peer: PeerId, info: &PeerInfo, route: &Rou
     builder.finish();
     let parts = split(body(&out), &info.codec).expect("well-formed");
     rib.update(peer, &parts);
+}
+
+/// Runs the last job first, so that whatever depends on their order shows.
+#[derive(Debug)]
+pub(crate) struct Backwards;
+
+impl Executor for Backwards {
+    fn run(&self, jobs: Vec<Job<'_>>) {
+        jobs.into_iter().rev().for_each(|job| job());
+    }
 }
 
 /// The receiving end of a session.

@@ -1,16 +1,20 @@
 //! How messages leave: packed, shared, once; late and slow peers; refresh; what is read back.
 
 use super::lab::{
-    OWN_AS, OWN_ID, Receiver, announce, attributes, codec, info, named, route, withdraw,
+    Backwards, OWN_AS, OWN_ID, Receiver, announce, attributes, codec, info, named, route, withdraw,
 };
 use bgp::attribute::Community;
 use bgp::message::RefreshKind;
 use bgp::nlri::Nlri;
 use bgp::policy::Policies;
 use bgp::rib::{
-    AddPathSend, Direction, Effect, PeerInfo, PeerKind, Rib, RibConfig, Select, TableId,
+    AddPathSend, Direction, Effect, Executor, Job, PeerInfo, PeerKind, Rib, RibConfig, Select,
+    TableId,
 };
 use bgp::{Family, FamilySet, PeerId};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const FAMILY: Family = Family::Ipv4Unicast;
 const SOURCE: PeerId = PeerId(1);
@@ -436,4 +440,63 @@ fn tables_are_read_by_page_prefix_and_cover() {
     assert_eq!(exact, nets(&["10.2.0.0/16"]));
     let counts = rib.table_counts(table).expect("a table");
     assert_eq!((counts.prefixes, counts.paths), (5, 5));
+}
+
+/// Threads, jobs in another order, or none: the same octets to everyone, in the same blocks.
+#[test]
+fn whoever_runs_the_jobs_peers_are_sent_the_same() {
+    #[derive(Debug)]
+    struct Threads(AtomicUsize);
+    impl Executor for Threads {
+        fn run(&self, jobs: Vec<Job<'_>>) {
+            self.0.fetch_add(jobs.len(), Ordering::Relaxed);
+            std::thread::scope(|scope| {
+                jobs.into_iter().for_each(|job| {
+                    scope.spawn(job);
+                });
+            });
+        }
+    }
+    let threads = Arc::new(Threads(AtomicUsize::new(0)));
+    let executors: [Option<Arc<dyn Executor>>; 3] =
+        [None, Some(Arc::new(Backwards)), Some(threads.clone())];
+    let sent = executors.map(|executor| {
+        let mut config = RibConfig::new(OWN_AS, OWN_ID);
+        (config.shards, config.slice) = (4, 2);
+        let mut rib = Rib::new(config);
+        if let Some(executor) = executor {
+            rib.set_executor(executor);
+        }
+        for peer in 1..4 {
+            rib.peer_up(PeerId(peer), client(peer));
+        }
+        (0..60).for_each(|number| add(&mut rib, number, &[7]));
+        let mut sent: Vec<Bytes> = blocks(&mut rib);
+        rib.peer_down(SOURCE, FamilySet::EMPTY);
+        sent.append(&mut blocks(&mut rib));
+        assert_eq!(rib.attribute_sets(), 0);
+        sent
+    });
+    assert!(
+        threads.0.load(Ordering::Relaxed) > 0,
+        "there was enough to do"
+    );
+    assert!(sent[0].len() > 4);
+    assert_eq!(sent[0], sent[1]);
+    assert_eq!(sent[0], sent[2]);
+}
+
+/// All that two peers are sent, as it comes.
+fn blocks(rib: &mut Rib) -> Vec<Bytes> {
+    let mut blocks = Vec::new();
+    loop {
+        let more = rib.flush();
+        let before = blocks.len();
+        for peer in [2, 3].map(PeerId) {
+            blocks.extend(std::iter::from_fn(|| rib.transmit(peer)));
+        }
+        if !more && blocks.len() == before {
+            return blocks;
+        }
+    }
 }
