@@ -94,3 +94,83 @@ fn two_frr_vteps_reach_each_other_through_us() {
     ip(Some(vteps[1].0.namespace()), "link del tap1\n").expect("unplugged");
     world.route(&reflector, Family::Evpn, "02:00:00:00:01:02", false);
 }
+
+/// A peer's own prefix route (type 5, RFC 9136) enters the VRF that imports its target, and leaves it again. `field` is what
+/// its label field holds.
+fn prefix_route_of(
+    software: Software,
+    extra: &str,
+    field: u32,
+    originate: &[&str],
+    take_back: &[&str],
+) {
+    if !is_root() {
+        return;
+    }
+    let mut world = World::new();
+    let neighbors = vec![client(Site::router(1), EVPN)];
+    let router = world.router(0, Software::Netwright, ASN, neighbors, |config| {
+        config.extra = format!(
+            "\n[vrfs.blue]\nrd = \"198.18.0.10:5\"\ntargets = [\"65000:5\"]\nvni = {VNI}\n"
+        );
+    });
+    let toward = vec![Neighbor::new(Site::router(0), ASN, EVPN)];
+    let peer = world.router(1, software, ASN, toward, |config| {
+        config.extra = extra.to_owned();
+    });
+    world.session(&router, Site::router(1), true);
+    if !originate.is_empty() {
+        peer.control(originate).expect("originated");
+    }
+    let blue = |present: bool| {
+        let words = ["rib", "ipv4-unicast", "--vrf", "blue", "-o", "json"];
+        let told = router.control(&words).expect("told");
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        let routes = told["routes"].as_array().cloned().unwrap_or_default();
+        let next_hop = Site::router(1).to_string();
+        let found = routes.iter().any(|route| {
+            route["route"] == "10.77.0.0/24"
+                && route["vni"] == field
+                && route["attributes"].to_string().contains(&next_hop)
+        });
+        found == present
+    };
+    world.route(&router, Family::Evpn, "10.77.0.0", true);
+    world.until("the prefix in the VRF", || blue(true));
+    peer.control(take_back).expect("taken back");
+    world.route(&router, Family::Evpn, "10.77.0.0", false);
+    world.until("the prefix out of the VRF", || blue(false));
+}
+
+#[test]
+fn a_prefix_route_of_gobgp_enters_its_vrf() {
+    const ROUTE: &str = "10.77.0.0/24 etag 0 label 10000 rd 65000:5 rt 65000:5 encap vxlan router-mac 02:00:00:00:00:77";
+    let words = |verb| -> Vec<&str> {
+        let command = ["global", "rib", verb, "-a", "evpn", "prefix"];
+        command.into_iter().chain(ROUTE.split(' ')).collect()
+    };
+    prefix_route_of(Software::Gobgp, "", VNI, &words("add"), &words("del"));
+}
+
+#[test]
+fn a_prefix_route_of_frr_enters_its_vrf() {
+    const ROUTE: &str = "network 10.77.0.0/24 rd 65000:5 ethtag 0 label 10000 esi 00:00:00:00:00:00:00:00:00:00 gwip 0.0.0.0";
+    let extra = format!(
+        "router bgp {ASN}\n address-family l2vpn evpn\n  {ROUTE} routermac 02:00:00:00:00:77\n  neighbor {} route-map rt5 out\n exit-address-family\nexit\n\
+         route-map rt5 permit 10\n set extcommunity rt 65000:5\nexit\n",
+        Site::router(0)
+    );
+    let router = format!("router bgp {ASN}");
+    let no = format!("no {ROUTE}");
+    let take_back = [
+        "configure terminal",
+        "-c",
+        &router,
+        "-c",
+        "address-family l2vpn evpn",
+        "-c",
+        &no,
+    ];
+    // Without a VXLAN of its own FRR writes the number as an MPLS label, bottom of stack.
+    prefix_route_of(Software::Frr, &extra, VNI << 4 | 1, &[], &take_back);
+}

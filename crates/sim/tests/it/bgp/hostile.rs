@@ -115,7 +115,7 @@ fn our_own_identifier_is_refused() {
     if !is_root() {
         return;
     }
-    let mut world = World::new();
+    let world = World::new();
     let own = world.next_source();
     let neighbors = vec![passive(client(own, V4))];
     let _router = world.router(0, ours(), ASN, neighbors, |_| {});
