@@ -79,7 +79,7 @@ async fn a_switch_is_read_over_grpc() -> Result<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-    let mut server = tonic::transport::Server::builder();
+    let server = tonic::transport::Server::builder();
     let serving = tokio::spawn(server.serve_with_incoming(GNmiServer::new(Leaf), incoming));
     let target = |name: &str, url: &str| SwitchTarget {
         name: name.to_owned(),
