@@ -43,7 +43,8 @@ enum Task {
     Bench {
         /// Which one.
         #[arg(value_parser = [
-            "all", "api-read", "api-write", "datapath", "group-ripple", "planner", "port-up", "restart",
+            "all", "api-read", "api-write", "datapath", "diff", "events", "graph", "group-ripple", "impact", "planner", "port-up",
+            "restart", "scan",
         ])]
         name: String,
         /// Print one JSON object per benchmark.

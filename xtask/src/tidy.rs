@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 /// `web` holds only assets and uses nothing, so `api` may serve it.
 const HOUSE: &[&str] = &[
     "model",
+    "journal",
     "store",
     "ipam",
     "operations",
@@ -23,6 +24,7 @@ const HOUSE: &[&str] = &[
     "host-agent",
     "topology",
     "discovery",
+    "inventory",
     "auth",
     "web",
     "api",

@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use bench::Measurement;
 
 /// The benchmarks by name.
-pub const BENCHES: [&str; 9] = [
+pub const BENCHES: [&str; 12] = [
     "api-write",
     "api-read",
     "port-up",
@@ -21,6 +21,9 @@ pub const BENCHES: [&str; 9] = [
     "restart",
     "scan",
     "events",
+    "graph",
+    "diff",
+    "impact",
 ];
 
 /// Runs one benchmark. Those with hosts need root.
@@ -40,6 +43,9 @@ pub async fn run_bench(name: &str) -> Result<Vec<Measurement>> {
         "restart" => kernel::restart().await,
         "scan" => map::scan().await,
         "events" => map::events().await,
+        "graph" => map::graph(),
+        "diff" => map::diff(),
+        "impact" => map::impact(),
         _ => bail!(
             "no benchmark is called '{name}'; there are {}, and all",
             BENCHES.join(", ")

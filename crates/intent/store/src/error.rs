@@ -1,45 +1,16 @@
 //! What can go wrong, each with the value at fault and what to do. A failed operation has changed nothing.
 
 use crate::Revision;
-use std::io;
-use std::path::{Path, PathBuf};
+use journal::JournalError;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    #[error(
-        "store {dir} is in use by process {pid}; stop that process or choose another data directory"
-    )]
-    Locked { dir: PathBuf, pid: String },
-    #[error("cannot {action} {path}: {cause}")]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        cause: Arc<io::Error>,
-    },
-    #[error(
-        "cannot write {path}: {cause}; nothing was changed, reads go on, and writes succeed again once the cause is removed"
-    )]
-    Write {
-        path: PathBuf,
-        cause: Arc<io::Error>,
-    },
-    #[error(
-        "{path} is damaged at byte {offset}: {problem}; restore the data directory from a backup"
-    )]
-    Corrupt {
-        path: PathBuf,
-        offset: u64,
-        problem: String,
-    },
-    #[error(
-        "{path} has store format {found}, this version reads up to {supported}; start the newer version it was written by"
-    )]
-    NewerFormat {
-        path: PathBuf,
-        found: u32,
-        supported: u32,
-    },
+    #[error(transparent)]
+    Disk(#[from] JournalError),
+    #[error("cannot start the writer: {0}")]
+    Writer(Arc<std::io::Error>),
     #[error(
         "{path} holds {table}/{key}, but this version has no table {table:?}; start the version it was written by"
     )]
@@ -67,16 +38,6 @@ pub enum StoreError {
     Busy { attempts: u32, revision: Revision },
     #[error("the store is closed")]
     Closed,
-}
-
-impl StoreError {
-    pub(crate) fn io(action: &'static str, path: &Path, cause: io::Error) -> StoreError {
-        StoreError::Io {
-            action,
-            path: path.to_owned(),
-            cause: Arc::new(cause),
-        }
-    }
 }
 
 /// Why [`crate::Tx::insert`] refused.

@@ -128,11 +128,7 @@ impl Store {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
-            .map_err(|cause| StoreError::Io {
-                action: "start the writer thread for",
-                path: "store".into(),
-                cause: Arc::new(cause),
-            })?;
+            .map_err(|cause| StoreError::Writer(Arc::new(cause)))?;
         Ok(Store {
             inner: Arc::new(Inner {
                 shared,

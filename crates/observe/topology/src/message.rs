@@ -101,10 +101,20 @@ const KEPT: usize = 200_000;
 impl Messages {
     /// Takes a message in and gives it its id.
     pub fn add(&mut self, mut message: Message) -> &Message {
-        message.id = self.next.max(1);
+        message.id = self.next_id();
         let id = message.id;
         self.restore(message);
         &self.all[&id]
+    }
+
+    /// The id the next message is given.
+    pub fn next_id(&self) -> u64 {
+        self.next.max(1)
+    }
+
+    /// All of them, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Message> {
+        self.all.values()
     }
 
     /// Takes a message in as a record holds it.

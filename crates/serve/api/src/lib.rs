@@ -3,6 +3,7 @@
 //! This room translates: requests to operations, rows to JSON, refusals to statuses. It decides who may see and
 //! write what; what may be done to an object is decided by `operations`. It keeps no state of its own.
 
+pub mod calipso;
 mod error;
 mod live;
 mod metrics;
@@ -11,6 +12,7 @@ mod observed;
 mod refusal;
 mod request;
 mod resource;
+mod topology;
 mod who;
 
 pub use metrics::Metrics;
@@ -24,6 +26,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use controller::Controller;
 use error::ApiError;
+use inventory::Inventory;
 use observed::Observed;
 use operations::Defaults;
 use std::ops::Deref;
@@ -38,6 +41,7 @@ pub struct ApiState {
     defaults: Defaults,
     observed: Observed,
     metrics: Metrics,
+    inventory: Option<Inventory>,
     ending: watch::Receiver<bool>,
 }
 
@@ -49,6 +53,7 @@ impl ApiState {
             defaults,
             observed: Observed::default(),
             metrics: Metrics::default(),
+            inventory: None,
             ending: watch::channel(false).1,
         }
     }
@@ -56,6 +61,12 @@ impl ApiState {
     /// With what a controller knows of hosts and ports; without one, nothing is observed.
     pub fn with_controller(mut self, controller: Controller) -> Self {
         self.observed = Observed::by(controller);
+        self
+    }
+
+    /// With the maps of environments; without them, nothing is under `/netwright/v1/topology`.
+    pub fn with_inventory(mut self, inventory: Inventory) -> Self {
+        self.inventory = Some(inventory);
         self
     }
 
@@ -90,6 +101,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/", get(root))
         .merge(neutron::routes())
         .merge(live::routes())
+        .merge(topology::routes())
+        .merge(calipso::routes())
         .merge(web::router())
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed)

@@ -2,6 +2,7 @@
 
 mod agent;
 mod config;
+mod map;
 mod metrics;
 mod notify;
 mod output;
@@ -48,6 +49,18 @@ enum Verb {
     Status(status::Options),
     /// Follow a packet by the plan, from a port to a port or an address, and tell where it ends.
     Trace(trace::Options),
+    /// Clouds whose map is kept: how they are reached, and whether they are.
+    #[command(subcommand)]
+    Env(map::env::Verb),
+    /// Read what is really there.
+    #[command(subcommand)]
+    Scan(map::scan::Verb),
+    /// Ask the map: objects, search, cliques, impact, paths.
+    #[command(subcommand)]
+    Topology(map::topology::Verb),
+    /// Versions of the map: name them, compare them, report.
+    #[command(subcommand)]
+    Snapshot(map::snapshot::Verb),
     /// Print a completion script for a shell.
     Completion { shell: clap_complete::Shell },
 }
@@ -101,6 +114,10 @@ fn run(verb: Verb) -> anyhow::Result<Answer> {
         Verb::Agent(verb) => runtime.block_on(agent::ask(verb)),
         Verb::Status(options) => runtime.block_on(status::run(options)).map(|()| Answer::Yes),
         Verb::Trace(options) => runtime.block_on(trace::run(options)),
+        Verb::Env(verb) => runtime.block_on(map::env::run(verb)),
+        Verb::Scan(verb) => runtime.block_on(map::scan::run(verb)),
+        Verb::Topology(verb) => runtime.block_on(map::topology::run(verb)),
+        Verb::Snapshot(verb) => runtime.block_on(map::snapshot::run(verb)),
         Verb::Completion { shell } => {
             clap_complete::generate(
                 shell,

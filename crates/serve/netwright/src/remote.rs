@@ -20,6 +20,37 @@ pub(crate) struct Remote {
 impl Remote {
     /// Reads a path with query parameters; an error answer becomes its message.
     pub(crate) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
+        self.send(reqwest::Method::GET, path, query, None).await
+    }
+
+    /// Sends a request, with a JSON body if there is one; an empty answer is `null`.
+    pub(crate) async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Value> {
+        let text = self.text(method, path, query, body).await?;
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text).with_context(|| {
+            format!(
+                "{} answered no JSON; is it a Netwright controller?",
+                self.url
+            )
+        })
+    }
+
+    /// The answer as it came, for reports.
+    pub(crate) async fn text(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<String> {
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(30))
             .build()?;
@@ -28,7 +59,10 @@ impl Remote {
             query,
         )
         .with_context(|| format!("'{}' is not a URL", self.url))?;
-        let mut request = http.get(url);
+        let mut request = http.request(method, url);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
         if let Some(token) = &self.token {
             request = request.header("x-auth-token", token);
         }
@@ -38,20 +72,20 @@ impl Remote {
             .with_context(|| format!("no answer from {}; is the controller up?", self.url))?;
         let status = response.status();
         let text = response.text().await?;
+        if status.is_success() {
+            return Ok(text);
+        }
         let answer: Value = serde_json::from_str(&text).with_context(|| {
             format!(
                 "{} answered {status} and no JSON; is it a Netwright controller?",
                 self.url
             )
         })?;
-        if !status.is_success() {
-            let error = answer.get("error").or_else(|| answer.get("NeutronError"));
-            bail!(
-                "{}",
-                error.and_then(|e| e["message"].as_str()).unwrap_or(&text)
-            );
-        }
-        Ok(answer)
+        let error = answer.get("error").or_else(|| answer.get("NeutronError"));
+        bail!(
+            "{}",
+            error.and_then(|e| e["message"].as_str()).unwrap_or(&text)
+        );
     }
 
     /// The id of the one port that has this id, address, MAC or name.

@@ -8,6 +8,7 @@ use api::ApiState;
 use auth::{Authenticator, Keystone, KeystoneConfig, NoAuth, Secret};
 use clap::Args;
 use controller::{Controller, Tls};
+use inventory::Inventory;
 use model::Mtu;
 use operations::{Defaults, VniRange};
 use prometheus_client::registry::Registry;
@@ -170,8 +171,12 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     )
     .await?;
     let (ending, ended) = watch::channel(false);
+    let maps = settings.data_dir.join("map");
+    let inventory = tokio::task::spawn_blocking(move || Inventory::open(&maps)).await??;
+    inventory.start();
     let state = ApiState::new(store.clone(), settings.auth, settings.defaults)
         .with_controller(controller.clone())
+        .with_inventory(inventory)
         .ending_with(ended);
     let mut registry = Registry::with_prefix("netwright");
     state.metrics().register(&mut registry);

@@ -1,9 +1,10 @@
 //! Writing checkpoints in the background, from an immutable version, while commits go on.
 
 use crate::Revision;
-use crate::disk::file::{self, FileName};
-use crate::disk::line::{self, Header, Kind};
+use crate::disk::header;
+use crate::disk::name::{self, FileName};
 use crate::state::State;
+use journal::file;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,11 +77,8 @@ fn write(dir: &Path, state: &State) -> io::Result<u64> {
 fn write_rows(writer: &mut BufWriter<std::fs::File>, state: &State) -> io::Result<()> {
     let tables = state.schema.tables();
     let rows: usize = (0..tables.len()).map(|table| state.rows(table).len()).sum();
-    writer.write_all(&Header::encode(
-        Kind::Checkpoint,
-        state.revision,
-        Some(rows as u64),
-    ))?;
+    let name = FileName::Checkpoint(state.revision);
+    writer.write_all(&header(name, Some(rows as u64)).encode())?;
     let (mut json, mut text) = (Vec::new(), Vec::new());
     for (position, table) in tables.iter().enumerate() {
         for row in state.rows(position) {
@@ -91,7 +89,7 @@ fn write_rows(writer: &mut BufWriter<std::fs::File>, state: &State) -> io::Resul
             json.push(b',');
             row.write_json(&mut json)?;
             json.extend_from_slice(b"]}");
-            line::encode(&json, &mut text);
+            journal::encode(&json, &mut text);
             writer.write_all(&text)?;
         }
     }
@@ -99,8 +97,8 @@ fn write_rows(writer: &mut BufWriter<std::fs::File>, state: &State) -> io::Resul
 }
 
 fn remove_before(dir: &Path, revision: Revision) {
-    match file::list(dir) {
-        Ok(names) => file::remove_before(dir, &names, revision),
+    match name::list(dir) {
+        Ok(names) => name::remove_before(dir, &names, revision),
         Err(error) => tracing::warn!(%error, "cannot remove old store files"),
     }
 }

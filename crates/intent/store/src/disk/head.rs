@@ -2,8 +2,8 @@
 //! necessarily a power cut, so it may lag behind the journal but never leads it. With it, a journal that ends too early
 //! is known to be damaged rather than torn.
 
-use crate::disk::{file, line};
 use crate::{Revision, StoreError};
+use journal::{JournalError, file};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::ErrorKind;
@@ -31,17 +31,18 @@ impl Head {
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(StoreError::io("read", &path, cause)),
+            Err(cause) => return Err(JournalError::io("read", &path, cause).into()),
         };
-        let content = line::decode(&bytes).and_then(|json| serde_json::from_str(json).ok());
+        let content = journal::decode(&bytes).and_then(|json| serde_json::from_str(json).ok());
         match content {
             Some(Content { acknowledged }) => Ok(Some(acknowledged)),
-            None => Err(StoreError::Corrupt {
+            None => Err(JournalError::Corrupt {
                 path,
                 offset: 0,
                 problem: "it fails its checksum; if the journals are known to be good, remove this file to accept them"
                     .to_owned(),
-            }),
+            }
+            .into()),
         }
     }
 
@@ -54,7 +55,7 @@ impl Head {
             }),
             other => other,
         };
-        let file = opened.map_err(|cause| StoreError::io("create", &path, cause))?;
+        let file = opened.map_err(|cause| JournalError::io("create", &path, cause))?;
         let mut head = Head {
             path,
             file,
@@ -87,6 +88,6 @@ fn content(acknowledged: Revision) -> Vec<u8> {
     let mut json = format!("{{\"acknowledged\":{acknowledged}}}").into_bytes();
     json.resize(LENGTH - "00000000 \n".len(), b' ');
     let mut out = Vec::with_capacity(LENGTH);
-    line::encode(&json, &mut out);
+    journal::encode(&json, &mut out);
     out
 }

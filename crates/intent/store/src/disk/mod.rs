@@ -14,21 +14,18 @@
 //! be torn by a crash. Must never drop an acknowledged commit silently: what does not check is an error.
 
 mod checkpoint;
-mod file;
 mod head;
-mod journal;
-mod line;
-mod lock;
+mod name;
 mod recover;
 
 use crate::commit::Pending;
 use crate::state::State;
 use crate::table::Schema;
-use crate::{Options, StoreError};
+use crate::{Options, Revision, StoreError};
 use checkpoint::Checkpointer;
 use head::Head;
-use journal::Journal;
-use lock::Lock;
+use journal::{Header, Journal, JournalError, Lock};
+use name::FileName;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,7 +47,7 @@ impl Disk {
         schema: Arc<Schema>,
         options: &Options,
     ) -> Result<(Disk, State), StoreError> {
-        file::create_dir(dir)?;
+        journal::file::create_dir(dir)?;
         let lock = Lock::take(dir)?;
         let recovered = recover::recover(dir, schema)?;
         let head = Head::open(dir, recovered.state.revision)?;
@@ -71,7 +68,7 @@ impl Disk {
         let mut last = None;
         for commit in commits {
             let revision = commit.changes.revision;
-            journal::write_commit(&mut text, revision, self.head.acknowledged(), &commit.json);
+            write_commit(&mut text, revision, self.head.acknowledged(), &commit.json);
             last = Some(revision);
         }
         if let Some(revision) = last {
@@ -87,7 +84,7 @@ impl Disk {
         if !self.checkpointer.is_due(self.journal.bytes()) {
             return;
         }
-        match Journal::create(&self.dir, state.revision) {
+        match new_journal(&self.dir, state.revision) {
             Ok(journal) => {
                 self.journal = journal;
                 self.checkpointer.start(self.dir.clone(), state.clone());
@@ -104,4 +101,35 @@ impl Disk {
         self.checkpointer.finish();
         self.head.sync();
     }
+}
+
+fn header(name: FileName, rows: Option<u64>) -> Header {
+    let (kind, revision) = match name {
+        FileName::Checkpoint(revision) => ("checkpoint", revision),
+        FileName::Journal(revision) => ("journal", revision),
+    };
+    Header {
+        format: FORMAT,
+        kind: kind.into(),
+        revision: revision.0,
+        rows,
+    }
+}
+
+/// A new, empty journal of the commits after `revision`.
+fn new_journal(dir: &Path, revision: Revision) -> Result<Journal, JournalError> {
+    let name = FileName::Journal(revision);
+    Journal::create(&dir.join(name.to_string()), &header(name, None))
+}
+
+/// One commit as a line. `durable` is what was already acknowledged when it was written: proof, should an earlier
+/// line be damaged, that it was no torn write.
+fn write_commit(out: &mut Vec<u8>, revision: Revision, durable: Revision, rows: &[u8]) {
+    let mut json = Vec::with_capacity(rows.len() + 64);
+    json.extend_from_slice(
+        format!("{{\"revision\":{revision},\"durable\":{durable},\"rows\":").as_bytes(),
+    );
+    json.extend_from_slice(rows);
+    json.push(b'}');
+    journal::encode(&json, out);
 }

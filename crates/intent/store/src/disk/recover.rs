@@ -2,14 +2,14 @@
 //! number of rows. Only the end of the last journal may be incomplete, and only past what `HEAD` and later lines
 //! prove was acknowledged.
 
-use crate::disk::file::{self, FileName};
 use crate::disk::head::Head;
-use crate::disk::journal::Journal;
-use crate::disk::line::{Kind, Lines};
+use crate::disk::name::{self, FileName};
+use crate::disk::{header, new_journal};
 use crate::overlay::Write;
 use crate::state::State;
 use crate::table::{DecodeProblem, Schema};
 use crate::{Revision, StoreError};
+use journal::{Journal, JournalError, Lines, file};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ struct RowLine<'a> {
 pub(crate) fn recover(dir: &Path, schema: Arc<Schema>) -> Result<Recovered, StoreError> {
     let acknowledged = Head::read(dir)?;
     file::remove_unfinished(dir)?;
-    let names = file::list(dir)?;
+    let names = name::list(dir)?;
     if acknowledged.is_none() && !names.is_empty() {
         tracing::warn!(dir = %dir.display(), "HEAD is missing; taking the journals as they are");
     }
@@ -55,7 +55,7 @@ pub(crate) fn recover(dir: &Path, schema: Arc<Schema>) -> Result<Recovered, Stor
         let path = dir.join(FileName::Checkpoint(revision).to_string());
         checkpoint_bytes = read_checkpoint(&path, revision, &mut state)?;
     } else if names.is_empty() && acknowledged.unwrap_or_default() == Revision(0) {
-        let journal = Journal::create(dir, Revision(0))?;
+        let journal = new_journal(dir, Revision(0))?;
         return Ok(Recovered {
             state,
             journal,
@@ -73,7 +73,7 @@ pub(crate) fn recover(dir: &Path, schema: Arc<Schema>) -> Result<Recovered, Stor
     let (path, end) = read_journals(dir, &journals, acknowledged.unwrap_or_default(), &mut state)?;
     let journal = Journal::resume(&path, end)?;
     // A crash between a checkpoint and its clean-up leaves older files.
-    file::remove_before(dir, &names, from);
+    name::remove_before(dir, &names, from);
     Ok(Recovered {
         state,
         journal,
@@ -84,7 +84,7 @@ pub(crate) fn recover(dir: &Path, schema: Arc<Schema>) -> Result<Recovered, Stor
 /// Returns the file's size in bytes.
 fn read_checkpoint(path: &Path, revision: Revision, state: &mut State) -> Result<u64, StoreError> {
     let mut lines = Lines::open(path)?;
-    let header = lines.header(Kind::Checkpoint, revision)?;
+    let header = lines.header(&header(FileName::Checkpoint(revision), None))?;
     let mut rows = 0;
     while lines.advance()? {
         let json = lines
@@ -96,10 +96,9 @@ fn read_checkpoint(path: &Path, revision: Revision, state: &mut State) -> Result
         rows += 1;
     }
     if header.rows != Some(rows) {
-        return Err(lines.corrupt(format!(
-            "it holds {rows} rows where its header says {}",
-            header.rows.unwrap_or_default()
-        )));
+        let expected = header.rows.unwrap_or_default();
+        let problem = format!("it holds {rows} rows where its header says {expected}");
+        return Err(lines.corrupt(problem).into());
     }
     state.revision = revision;
     Ok(lines.offset)
@@ -134,20 +133,22 @@ fn read_journals(
             let expected = next.copied().unwrap_or(acknowledged);
             Err(ends_early(path, end, state.revision, expected))
         }
-        None => Err(StoreError::Corrupt {
+        None => Err(JournalError::Corrupt {
             path: dir.join(FileName::Journal(state.revision).to_string()),
             offset: 0,
             problem: "the file is missing".to_owned(),
-        }),
+        }
+        .into()),
     }
 }
 
 fn ends_early(path: PathBuf, offset: u64, found: Revision, expected: Revision) -> StoreError {
-    StoreError::Corrupt {
+    JournalError::Corrupt {
         path,
         offset,
         problem: format!("it ends at revision {found}, but revision {expected} was acknowledged"),
     }
+    .into()
 }
 
 /// Applies a journal to the state and returns the end of its last commit. `torn_after` is given for the last
@@ -159,21 +160,22 @@ fn read_journal(
     state: &mut State,
 ) -> Result<u64, StoreError> {
     let mut lines = Lines::open(path)?;
-    lines.header(Kind::Journal, start)?;
+    lines.header(&header(FileName::Journal(start), None))?;
     while lines.advance()? {
         let next = Revision(state.revision.0 + 1);
         let Some(json) = lines.json() else {
             let problem = lines.corrupt(format!("revision {next} fails its checksum"));
             return match torn_after {
                 Some(acknowledged) if acknowledged < next => torn_tail(lines, next, problem),
-                _ => Err(problem),
+                _ => Err(problem.into()),
             };
         };
         let commit: CommitLine<'_> = serde_json::from_str(json)
             .map_err(|error| lines.corrupt(format!("not a commit: {error}")))?;
         if commit.revision != next {
             let found = commit.revision;
-            return Err(lines.corrupt(format!("revision {found} stands where {next} must")));
+            let problem = format!("revision {found} stands where {next} must");
+            return Err(lines.corrupt(problem).into());
         }
         for row in &commit.rows {
             apply(&lines, state, next, row)?;
@@ -184,14 +186,18 @@ fn read_journal(
 }
 
 /// Decides whether what begins at the current, damaged line was never acknowledged.
-fn torn_tail(mut lines: Lines, damaged: Revision, problem: StoreError) -> Result<u64, StoreError> {
+fn torn_tail(
+    mut lines: Lines,
+    damaged: Revision,
+    problem: JournalError,
+) -> Result<u64, StoreError> {
     let end = lines.offset;
     while lines.advance()? {
         let commit = lines
             .json()
             .and_then(|json| serde_json::from_str::<CommitLine<'_>>(json).ok());
         if commit.is_some_and(|commit| commit.durable >= damaged) {
-            return Err(problem);
+            return Err(problem.into());
         }
     }
     tracing::warn!(
@@ -212,7 +218,7 @@ fn apply(
     let (name, value) = match row {
         [name, value] => (name, Some(value)),
         [name] => (name, None),
-        _ => return Err(malformed()),
+        _ => return Err(malformed().into()),
     };
     let name: String = serde_json::from_str(name.get()).map_err(|_| malformed())?;
     let (table_name, path) = name.split_once('/').ok_or_else(malformed)?;

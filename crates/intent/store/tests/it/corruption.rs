@@ -1,6 +1,7 @@
 //! Damaged files: every damage is an error that names the file; nothing acknowledged is ever silently missing.
 
 use crate::support::*;
+use journal::JournalError;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -174,17 +175,18 @@ async fn without_head_damage_before_acknowledged_commits_is_still_found() {
 async fn a_newer_format_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let json = r#"{"format":2,"kind":"journal","revision":0,"novelty":true}"#;
-    let line = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
+    let mut line = Vec::new();
+    journal::encode(json.as_bytes(), &mut line);
     fs::write(dir.path().join("journal-00000000000000000000"), line).unwrap();
     let refusal = open(dir.path()).err().unwrap();
     assert!(
         matches!(
             refusal,
-            StoreError::NewerFormat {
+            StoreError::Disk(JournalError::NewerFormat {
                 found: 2,
                 supported: 1,
                 ..
-            }
+            })
         ),
         "{refusal}"
     );

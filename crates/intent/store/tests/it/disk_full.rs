@@ -1,6 +1,7 @@
 //! A full disk: a small tmpfs that really runs out of space. Needs root to mount it.
 
 use crate::support::*;
+use journal::JournalError;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::path::{Path, PathBuf};
 use store::StoreError;
@@ -59,7 +60,7 @@ async fn a_full_disk_refuses_writes_changes_nothing_and_heals() {
             Err(error) => break error,
         }
     };
-    let StoreError::Write { path, cause } = &refusal else {
+    let StoreError::Disk(JournalError::Write { path, cause }) = &refusal else {
         panic!("{refusal}")
     };
     assert!(path.starts_with(&dir));
@@ -82,7 +83,10 @@ async fn a_full_disk_refuses_writes_changes_nothing_and_heals() {
         })
         .collect();
     for task in crowd {
-        assert!(matches!(task.await.unwrap(), Err(StoreError::Write { .. })));
+        assert!(matches!(
+            task.await.unwrap(),
+            Err(StoreError::Disk(JournalError::Write { .. }))
+        ));
     }
     assert_eq!(content(&store), before);
     let seen = write(&store, |tx| tx.exists_any::<Items>(&"crowd".to_owned()))

@@ -2,6 +2,7 @@
 
 use crate::support::*;
 use bytes::Bytes;
+use journal::JournalError;
 use std::path::PathBuf;
 use store::{Options, Revision, Schema, Store, StoreError, Table};
 
@@ -71,7 +72,7 @@ async fn a_second_opener_is_told_who_has_the_store() {
     let store = open(dir.path()).unwrap();
     let refusal = open(dir.path()).err().unwrap();
     assert!(
-        matches!(&refusal, StoreError::Locked { pid, .. } if *pid == std::process::id().to_string())
+        matches!(&refusal, StoreError::Disk(JournalError::Locked { pid, .. }) if *pid == std::process::id().to_string())
     );
     assert!(
         refusal

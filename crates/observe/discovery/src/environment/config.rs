@@ -9,7 +9,7 @@ use crate::http::Trust;
 use crate::kubernetes::Kubernetes;
 use crate::netwright::Netwright;
 use crate::openstack::{Interface, OpenStack};
-use crate::scan::tree::Facts;
+use crate::scan::tree::{Facts, Tree, TreeError, Vocabulary};
 use crate::scan::{Limits, Source};
 use crate::sql::{Database, Engine};
 use crate::ssh::{Credential, SshHosts, Target};
@@ -340,6 +340,17 @@ impl Config {
             sources.push(Arc::new(source));
         }
         Ok(sources)
+    }
+
+    /// The scanner tree: its own, or the built-in one.
+    ///
+    /// # Errors
+    /// All faults of its own tree.
+    pub fn scanner_tree(&self) -> Result<Tree, TreeError> {
+        match &self.tree {
+            Some(text) => Tree::from_toml(text, &Vocabulary::default()),
+            None => Ok(Tree::built_in()),
+        }
     }
 
     /// The hosts, if they are reached at all.

@@ -1,13 +1,13 @@
 //! The Netwright API, `/netwright/v1` (docs/netwright-api.md): what the Neutron API has no words for. Read only:
 //! nothing here writes to the store.
 
-mod error;
+pub(crate) mod error;
 mod events;
 mod graph;
 mod hosts;
 mod networks;
 mod page;
-mod params;
+pub(crate) mod params;
 mod plans;
 mod ports;
 mod search;

@@ -1,33 +1,33 @@
 //! One process per data directory. The kernel drops the lock with the process, however it ends.
 
-use crate::StoreError;
-use crate::disk::file;
+use crate::{JournalError, file};
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-pub(crate) struct Lock {
+/// Held until it is dropped.
+pub struct Lock {
     file: File,
 }
 
 impl Lock {
-    pub(crate) fn take(dir: &Path) -> Result<Lock, StoreError> {
+    pub fn take(dir: &Path) -> Result<Lock, JournalError> {
         let path = dir.join("LOCK");
         let file = file::options()
             .create(true)
             .truncate(false)
             .open(&path)
-            .map_err(|cause| StoreError::io("open", &path, cause))?;
+            .map_err(|cause| JournalError::io("open", &path, cause))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let pid = std::fs::read_to_string(&path).unwrap_or_default();
-                return Err(StoreError::Locked {
+                return Err(JournalError::Locked {
                     dir: dir.to_owned(),
                     pid: pid.trim().to_owned(),
                 });
             }
-            Err(TryLockError::Error(cause)) => return Err(StoreError::io("lock", &path, cause)),
+            Err(TryLockError::Error(cause)) => return Err(JournalError::io("lock", &path, cause)),
         }
         // Written in place at a fixed width: it works on a full disk, and the lock itself does not depend on it.
         let pid = format!("{:<10}\n", std::process::id());
@@ -42,7 +42,7 @@ impl Drop for Lock {
     /// Closing the file is not enough: a child process that this one is just starting shares it until its exec.
     fn drop(&mut self) {
         if let Err(error) = self.file.unlock() {
-            tracing::warn!(%error, "cannot unlock the store's directory");
+            tracing::warn!(%error, "cannot unlock the data directory");
         }
     }
 }

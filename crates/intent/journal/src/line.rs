@@ -1,20 +1,20 @@
-//! One line of a store file: eight hexadecimal digits of CRC-32 over the JSON, a space, the JSON, a newline.
+//! One line of a file: eight hexadecimal digits of CRC-32 over the JSON, a space, the JSON, a newline.
 
-use crate::disk::FORMAT;
-use crate::{Revision, StoreError};
+use crate::JournalError;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-pub(crate) fn encode(json: &[u8], out: &mut Vec<u8>) {
+pub fn encode(json: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{:08x} ", crc32fast::hash(json)).as_bytes());
     out.extend_from_slice(json);
     out.push(b'\n');
 }
 
 /// The JSON of a line with its newline; `None` if it is damaged or incomplete.
-pub(crate) fn decode(line: &[u8]) -> Option<&str> {
+pub fn decode(line: &[u8]) -> Option<&str> {
     let line = line.strip_suffix(b"\n")?;
     let (crc, json) = (line.get(..9)?, line.get(9..)?);
     let expected = format!("{:08x} ", crc32fast::hash(json));
@@ -24,35 +24,23 @@ pub(crate) fn decode(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(json).ok()
 }
 
-/// The first line of a checkpoint or journal.
+/// The first line of a file.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Header {
-    pub(crate) format: u32,
-    pub(crate) kind: Kind,
-    /// What the file starts from.
-    pub(crate) revision: Revision,
+pub struct Header {
+    /// Raised when an older version would misread what follows.
+    pub format: u32,
+    pub kind: Cow<'static, str>,
+    /// What the file starts from, in its user's counting.
+    pub revision: u64,
     /// How many lines follow, if that is known from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) rows: Option<u64>,
-}
-
-#[derive(Serialize, Deserialize, PartialEq, Eq, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
-    Checkpoint,
-    Journal,
+    pub rows: Option<u64>,
 }
 
 impl Header {
-    pub(crate) fn encode(kind: Kind, revision: Revision, rows: Option<u64>) -> Vec<u8> {
-        let header = Header {
-            format: FORMAT,
-            kind,
-            revision,
-            rows,
-        };
-        let json =
-            serde_json::to_vec(&header).expect("invariant: numbers and names have JSON forms");
+    /// The header as a line.
+    pub fn encode(&self) -> Vec<u8> {
+        let json = serde_json::to_vec(self).expect("invariant: numbers and names have JSON forms");
         let mut line = Vec::new();
         encode(&json, &mut line);
         line
@@ -60,17 +48,17 @@ impl Header {
 }
 
 /// Reads a file line by line and knows where it is.
-pub(crate) struct Lines {
-    pub(crate) path: PathBuf,
+pub struct Lines {
+    pub path: PathBuf,
     reader: BufReader<File>,
     line: Vec<u8>,
     /// Where the current line begins, in bytes.
-    pub(crate) offset: u64,
+    pub offset: u64,
 }
 
 impl Lines {
-    pub(crate) fn open(path: &Path) -> Result<Lines, StoreError> {
-        let file = File::open(path).map_err(|cause| StoreError::io("open", path, cause))?;
+    pub fn open(path: &Path) -> Result<Lines, JournalError> {
+        let file = File::open(path).map_err(|cause| JournalError::io("open", path, cause))?;
         Ok(Lines {
             path: path.to_owned(),
             reader: BufReader::with_capacity(1 << 20, file),
@@ -80,29 +68,29 @@ impl Lines {
     }
 
     /// Moves to the next line; `false` at the end of the file.
-    pub(crate) fn advance(&mut self) -> Result<bool, StoreError> {
+    pub fn advance(&mut self) -> Result<bool, JournalError> {
         self.offset += self.line.len() as u64;
         self.line.clear();
         let read = self.reader.read_until(b'\n', &mut self.line);
-        let read = read.map_err(|cause| StoreError::io("read", &self.path, cause))?;
+        let read = read.map_err(|cause| JournalError::io("read", &self.path, cause))?;
         Ok(read > 0)
     }
 
     /// The current line's JSON, if it checks.
-    pub(crate) fn json(&self) -> Option<&str> {
+    pub fn json(&self) -> Option<&str> {
         decode(&self.line)
     }
 
-    pub(crate) fn corrupt(&self, problem: impl Into<String>) -> StoreError {
-        StoreError::Corrupt {
+    pub fn corrupt(&self, problem: impl Into<String>) -> JournalError {
+        JournalError::Corrupt {
             path: self.path.clone(),
             offset: self.offset,
             problem: problem.into(),
         }
     }
 
-    /// Reads and checks the first line.
-    pub(crate) fn header(&mut self, kind: Kind, revision: Revision) -> Result<Header, StoreError> {
+    /// Reads the first line, which must be `expected` but for its `rows` and an older format.
+    pub fn header(&mut self, expected: &Header) -> Result<Header, JournalError> {
         #[derive(Deserialize)]
         struct Format {
             format: u32,
@@ -113,15 +101,15 @@ impl Lines {
             .ok_or_else(|| self.corrupt("the header fails its checksum"))?;
         let unreadable = |error| self.corrupt(format!("the header is not readable: {error}"));
         let Format { format } = serde_json::from_str(json).map_err(unreadable)?;
-        if format > FORMAT {
-            return Err(StoreError::NewerFormat {
+        if format > expected.format {
+            return Err(JournalError::NewerFormat {
                 path: self.path.clone(),
                 found: format,
-                supported: FORMAT,
+                supported: expected.format,
             });
         }
         let header: Header = serde_json::from_str(json).map_err(unreadable)?;
-        if header.kind != kind || header.revision != revision {
+        if header.kind != expected.kind || header.revision != expected.revision {
             return Err(self.corrupt("the header belongs to another file"));
         }
         Ok(header)

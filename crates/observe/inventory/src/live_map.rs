@@ -1,0 +1,234 @@
+//! The map of one environment, kept on disk and shown to many: one writer at a time, readers never wait.
+//!
+//! A version is shown after its record is durable. When a record cannot be written, the map goes back to what is shown, so that it never
+//! holds what a restart would lose.
+
+use crate::log::{RecordLog, lines};
+use crate::{InventoryError, Result};
+use jiff::Timestamp;
+use parking_lot::{Mutex, RwLock};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::watch;
+use topology::{
+    Batch, CheckResult, Committed, Declarations, Environment, History, Map, Message, MessageQuery,
+    Messages, Profile, Record, Retention, Version,
+};
+
+pub struct LiveMap {
+    inner: Mutex<Inner>,
+    shown: RwLock<Arc<History>>,
+    messages: RwLock<Messages>,
+    /// The last version's number, and a count of messages: what streams wait for.
+    changed: watch::Sender<Mark>,
+}
+
+/// How far a map has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    pub version: u64,
+    pub messages: u64,
+}
+
+struct Inner {
+    map: Map,
+    log: RecordLog,
+}
+
+impl LiveMap {
+    /// Opens the map kept in `dir`, or begins one there.
+    pub fn open(
+        dir: &Path,
+        profile: Profile,
+        declarations: Arc<Declarations>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let (log, records) = RecordLog::open(dir)?;
+        let texts = records.iter().map(String::as_bytes);
+        let replayed = Map::replay(profile, declarations, now, texts)?;
+        let history = Arc::new(replayed.map.history().clone());
+        let mark = Mark {
+            version: history.head().number,
+            messages: 0,
+        };
+        Ok(Self {
+            inner: Mutex::new(Inner {
+                map: replayed.map,
+                log,
+            }),
+            shown: RwLock::new(history),
+            messages: RwLock::new(replayed.messages),
+            changed: watch::channel(mark).0,
+        })
+    }
+
+    pub fn environment(&self) -> Environment {
+        self.head().profile.name.clone()
+    }
+
+    /// The versions that are kept.
+    pub fn history(&self) -> Arc<History> {
+        self.shown.read().clone()
+    }
+
+    pub fn head(&self) -> Arc<Version> {
+        self.shown.read().head().clone()
+    }
+
+    /// Wakes when a version or a message has come.
+    pub fn subscribe(&self) -> watch::Receiver<Mark> {
+        self.changed.subscribe()
+    }
+
+    /// Takes readings in as one version. Writes to disk: not for an async thread.
+    pub fn apply(&self, batch: &Batch) -> Result<Committed> {
+        self.change(|map| Ok(map.apply(batch)?))
+    }
+
+    /// Takes check results in as one version, with a message for each that changed something. Writes to disk.
+    pub fn check(&self, results: &[CheckResult], now: Timestamp) -> Result<Committed> {
+        let committed = self.change(|map| Ok(map.check(results, now)))?;
+        let told = results
+            .iter()
+            .filter(|result| {
+                committed
+                    .changes
+                    .checked
+                    .iter()
+                    .any(|target| same_target(target, &result.target))
+            })
+            .map(|result| Message::of_check(result, now));
+        self.tell(told.collect())?;
+        Ok(committed)
+    }
+
+    /// Names the present state.
+    pub fn snapshot(&self, name: &str, pinned: bool, now: Timestamp) -> Result<Committed> {
+        self.change(|map| Ok(map.snapshot(name, pinned, now)?))
+    }
+
+    /// Goes on with other declarations.
+    pub fn redeclare(&self, declarations: Arc<Declarations>, now: Timestamp) -> Result<Committed> {
+        self.change(|map| Ok(map.redeclare(declarations, now)))
+    }
+
+    fn change(&self, make: impl FnOnce(&mut Map) -> Result<Committed>) -> Result<Committed> {
+        let mut inner = self.inner.lock();
+        let committed = make(&mut inner.map)?;
+        if let Some(record) = &committed.record {
+            self.write(&mut inner, std::slice::from_ref(record))?;
+            self.show(&inner);
+        }
+        Ok(committed)
+    }
+
+    /// Deletes a version by hand; the last one stays.
+    pub fn forget(&self, number: u64) -> Result<()> {
+        let mut inner = self.inner.lock();
+        inner.map.forget(number)?;
+        self.write(&mut inner, &[Record::Forgotten(vec![number])])?;
+        self.show(&inner);
+        Ok(())
+    }
+
+    /// Forgets versions by policy, and writes the log anew when most of it is of versions nobody keeps.
+    pub fn retain(&self, policy: &Retention, now: Timestamp) -> Result<usize> {
+        let mut inner = self.inner.lock();
+        let gone = inner.map.retain(policy, now);
+        let count = gone.len();
+        if count > 0 {
+            self.write(&mut inner, &[Record::Forgotten(gone)])?;
+            self.show(&inner);
+        }
+        if inner.log.is_long() {
+            let mut records = inner.map.checkpoint();
+            let messages = self.messages.read();
+            records.extend(
+                messages
+                    .iter()
+                    .map(|message| Record::Message(Box::new(message.clone()))),
+            );
+            let text = lines(&records)?;
+            inner.log.rewrite(&text)?;
+        }
+        Ok(count)
+    }
+
+    /// Takes messages in; they are durable when it returns. Writes to disk.
+    pub fn tell(&self, messages: Vec<Message>) -> Result<Vec<Message>> {
+        if messages.is_empty() {
+            return Ok(messages);
+        }
+        let mut inner = self.inner.lock();
+        let next = self.messages.read().next_id();
+        let told: Vec<Message> = (next..)
+            .zip(messages)
+            .map(|(id, message)| Message { id, ..message })
+            .collect();
+        let records: Vec<Record> = told
+            .iter()
+            .map(|message| Record::Message(Box::new(message.clone())))
+            .collect();
+        inner.log.append(&lines(&records)?)?;
+        let mut messages = self.messages.write();
+        for message in &told {
+            messages.add(message.clone());
+        }
+        drop(messages);
+        self.changed
+            .send_modify(|mark| mark.messages += told.len() as u64);
+        Ok(told)
+    }
+
+    /// Marks a message as seen; false if there is none.
+    pub fn view_message(&self, id: u64) -> Result<bool> {
+        let mut inner = self.inner.lock();
+        if self.messages.read().get(id).is_none() {
+            return Ok(false);
+        }
+        inner.log.append(&lines(&[Record::MessageViewed(id)])?)?;
+        Ok(self.messages.write().view(id))
+    }
+
+    /// The newest messages that match, and how many match in all.
+    pub fn find_messages(&self, query: &MessageQuery) -> (Vec<Message>, usize) {
+        let messages = self.messages.read();
+        let (found, total) = messages.find(query);
+        (found.into_iter().cloned().collect(), total)
+    }
+
+    pub fn message(&self, id: u64) -> Option<Message> {
+        self.messages.read().get(id).cloned()
+    }
+
+    pub fn message_counts(&self) -> std::collections::BTreeMap<topology::Severity, usize> {
+        self.messages.read().counts()
+    }
+
+    fn write(&self, inner: &mut Inner, records: &[Record]) -> Result<()> {
+        let written = lines(records)
+            .map_err(InventoryError::from)
+            .and_then(|text| Ok(inner.log.append(&text)?));
+        if written.is_err() {
+            let history = self.history();
+            inner.map = Map::resume(history.head().profile.clone(), (*history).clone());
+        }
+        written
+    }
+
+    fn show(&self, inner: &Inner) {
+        let history = Arc::new(inner.map.history().clone());
+        let version = history.head().number;
+        *self.shown.write() = history;
+        self.changed.send_modify(|mark| mark.version = version);
+    }
+}
+
+fn same_target(checked: &topology::Target, told: &topology::Target) -> bool {
+    use topology::Target::{Link, Object};
+    match (checked, told) {
+        (Object { object: a, .. }, Object { object: b, .. }) => a == b,
+        (Link(a), Link(b)) => a == b,
+        _ => false,
+    }
+}

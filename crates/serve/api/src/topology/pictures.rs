@@ -1,0 +1,212 @@
+//! Parts of the map as pictures: cliques, neighbourhoods, paths, the overview. Positions come from the server and stay put.
+
+use super::access::{Asker, In, Seen, object_ref};
+use super::error::MapError;
+use super::views;
+use crate::live::params::Params;
+use axum::Json;
+use axum::extract::RawQuery;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use topology::{Clique, Handle, Layout, Link, LinkType, ObjectRef, OverviewQuery, Reach};
+
+/// Nodes a picture may have; more is no picture.
+const MAX_NODES: usize = 2000;
+
+/// What both ends of are seen, with positions.
+fn picture(seen: &Seen, nodes: &[Handle], links: &[Arc<Link>]) -> Value {
+    let nodes: Vec<Handle> = nodes
+        .iter()
+        .copied()
+        .filter(|node| seen.sees(*node))
+        .collect();
+    let shown: BTreeSet<Handle> = nodes.iter().copied().collect();
+    let links: Vec<Arc<Link>> = links
+        .iter()
+        .filter(|link| shown.contains(&link.source) && shown.contains(&link.target))
+        .cloned()
+        .collect();
+    let layout = Layout::layered(&seen.version, &nodes, &links, None);
+    let causes = seen.version.root_causes();
+    let nodes: Vec<Value> = nodes
+        .iter()
+        .filter_map(|node| {
+            let mut brief = views::brief(seen, *node, &causes)?;
+            let position = layout.positions.get(&seen.version.object(*node)?.key);
+            brief.insert("position".to_owned(), json!(position));
+            Some(Value::Object(brief))
+        })
+        .collect();
+    let links: Vec<Value> = links
+        .iter()
+        .filter_map(|link| views::link(seen, link))
+        .collect();
+    json!({"nodes": nodes, "links": links})
+}
+
+/// The cliques of a focal object.
+pub(super) async fn cliques(
+    asker: Asker,
+    In(environment): In,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<Value>, MapError> {
+    let mut params = Params::parse(raw.as_deref())?;
+    let seen = asker.view(environment)?.at(&mut params)?;
+    let focal: String = params.need("focal")?;
+    params.done()?;
+    let handle = seen.find(&focal)?;
+    let cliques: Vec<Value> = seen
+        .version
+        .cliques(handle)
+        .iter()
+        .map(|clique| clique_view(&seen, clique))
+        .collect();
+    Ok(Json(
+        json!({"version": seen.version.number, "cliques": cliques}),
+    ))
+}
+
+fn clique_view(seen: &Seen, clique: &Clique) -> Value {
+    let mut out = picture(seen, &clique.nodes, &clique.links);
+    out["focal"] = json!(clique.focal.to_string());
+    out["clique_type"] = json!(clique.clique_type);
+    out["constraints"] = json!(clique.constraints);
+    out["status"] = json!(seen.version.clique_level(clique));
+    out
+}
+
+/// Everything within some links of objects.
+pub(super) async fn graph(
+    asker: Asker,
+    In(environment): In,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<Value>, MapError> {
+    let mut params = Params::parse(raw.as_deref())?;
+    let seen = asker.view(environment)?.at(&mut params)?;
+    let around: String = params.need("around")?;
+    let depth: usize = params.take("depth")?.unwrap_or(2);
+    let types: Option<String> = params.take("link_type")?;
+    let limit = params.limit(500, MAX_NODES)?;
+    params.done()?;
+    let starts: Vec<Handle> = around
+        .split(',')
+        .map(|key| seen.find(key))
+        .collect::<Result<_, _>>()?;
+    let reach = Reach {
+        depth: depth.min(16),
+        link_types: link_types(types.as_deref())?,
+        max_nodes: limit,
+    };
+    let found = seen.version.neighbours(&starts, &reach);
+    let mut out = picture(&seen, &found.nodes, &found.links);
+    out["version"] = json!(seen.version.number);
+    out["truncated"] = json!(found.truncated);
+    Ok(Json(out))
+}
+
+fn link_types(text: Option<&str>) -> Result<Vec<LinkType>, MapError> {
+    let names = text
+        .unwrap_or_default()
+        .split(',')
+        .filter(|name| !name.is_empty());
+    names
+        .map(|name| {
+            name.parse()
+                .map_err(|error: topology::TopologyError| MapError::Malformed(error.to_string()))
+        })
+        .collect()
+}
+
+/// The shortest ways from one object to another.
+pub(super) async fn path(
+    asker: Asker,
+    In(environment): In,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<Value>, MapError> {
+    let mut params = Params::parse(raw.as_deref())?;
+    let seen = asker.view(environment)?.at(&mut params)?;
+    let (from, to): (String, String) = (params.need("from")?, params.need("to")?);
+    let limit = params.limit(5, 50)?;
+    params.done()?;
+    let (from, to) = (seen.find(&from)?, seen.find(&to)?);
+    let paths: Vec<Value> = seen
+        .version
+        .paths(from, to, limit)
+        .iter()
+        .filter(|path| {
+            path.iter()
+                .all(|link| seen.sees(link.source) && seen.sees(link.target))
+        })
+        .map(|path| {
+            let mut nodes = vec![from];
+            for link in path {
+                let last = nodes.last().copied().unwrap_or(from);
+                nodes.push(link.other(last));
+            }
+            picture(&seen, &nodes, path)
+        })
+        .collect();
+    Ok(Json(
+        json!({"version": seen.version.number, "paths": paths}),
+    ))
+}
+
+/// The whole environment in at most `limit` nodes: what does not fit is counted in the object above it.
+pub(super) async fn overview(
+    asker: Asker,
+    In(environment): In,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<Value>, MapError> {
+    let mut params = Params::parse(raw.as_deref())?;
+    let view = asker.view(environment)?;
+    view.whole()?;
+    let seen = view.at(&mut params)?;
+    let open: Option<String> = params.take("open")?;
+    let limit = params.limit(500, MAX_NODES)?;
+    params.done()?;
+    let open: BTreeSet<ObjectRef> = open
+        .as_deref()
+        .unwrap_or_default()
+        .split(',')
+        .filter(|key| !key.is_empty())
+        .map(object_ref)
+        .collect::<Result<_, _>>()?;
+    let query = OverviewQuery {
+        budget: limit,
+        open,
+    };
+    let overview = seen.version.overview(&query, None);
+    let nodes: Vec<Value> = overview
+        .nodes
+        .iter()
+        .map(|node| {
+            json!({
+                "key": node.key.to_string(),
+                "type": node.key.object_type,
+                "id": node.key.id,
+                "name": node.name,
+                "counts": node.counts,
+                "status": node.level,
+                "stale": node.stale,
+                "closed": node.closed,
+                "position": overview.layout.positions.get(&node.key),
+            })
+        })
+        .collect();
+    let links: Vec<Value> = overview
+        .edges
+        .iter()
+        .map(|edge| {
+            json!({
+                "source": edge.source.to_string(),
+                "target": edge.target.to_string(),
+                "counts": edge.counts,
+                "status": edge.level,
+            })
+        })
+        .collect();
+    Ok(Json(
+        json!({"version": seen.version.number, "nodes": nodes, "links": links}),
+    ))
+}
