@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use bench::Measurement;
 
 /// The benchmarks by name.
-pub const BENCHES: [&str; 18] = [
+pub const BENCHES: [&str; 21] = [
     "api-write",
     "api-read",
     "port-up",
@@ -31,6 +31,9 @@ pub const BENCHES: [&str; 18] = [
     "bgp-torture",
     "scan",
     "events",
+    "graph",
+    "diff",
+    "impact",
 ];
 
 /// Runs one benchmark. Those with hosts or routers need root. `only` limits the programs that a BGP benchmark compares.
@@ -54,6 +57,9 @@ pub async fn run_bench(name: &str, only: &[bgp::Software]) -> Result<Vec<Measure
         "restart" => kernel::restart().await,
         "scan" => map::scan().await,
         "events" => map::events().await,
+        "graph" => map::graph(),
+        "diff" => map::diff(),
+        "impact" => map::impact(),
         _ => bail!(
             "no benchmark is called '{name}'; there are {}, and all",
             BENCHES.join(", ")

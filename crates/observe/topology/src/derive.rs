@@ -14,8 +14,9 @@ use crate::state::State;
 use crate::{LinkKey, LinkType, ObjectType};
 use foldhash::fast::FixedState;
 use index::JoinIndex;
+use roaring::RoaringBitmap;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 type FastMap<K, V> = HashMap<K, V, FixedState>;
@@ -96,35 +97,27 @@ impl Deriver {
     pub(crate) fn derive(&mut self, state: &mut State, touched: &Touched) -> Vec<LinkChange> {
         let declarations = state.declarations.clone();
         let mut changes: Vec<LinkChange> = Vec::new();
-        let mut ends: BTreeMap<LinkType, BTreeSet<u32>> = BTreeMap::new();
+        // Ends of changed links, for the rules that read links of their type.
+        let mut ends: BTreeMap<&LinkType, Vec<u32>> = declarations
+            .links
+            .iter()
+            .flat_map(|rule| &rule.reads_links)
+            .map(|link_type| (link_type, Vec::new()))
+            .collect();
         let keys = Keys::new(state, touched);
         let by_type = by_type(state, touched);
         for (rule, index) in declarations.links.iter().zip(&mut self.rules) {
             let mut pairs = Vec::new();
-            for handle in rule_types(rule)
-                .into_iter()
-                .filter_map(|t| by_type.get(t))
-                .flatten()
-            {
-                let before = touched.get(handle).and_then(Option::as_deref);
-                let after = state.object(Handle(*handle)).map(|after| &**after);
-                if concerns(rule, before, after) {
-                    linked(rule, state, Handle(*handle), &mut pairs);
-                    index.reindex(rule, state, Handle(*handle), &mut pairs);
-                }
-            }
-            if !index.watched.is_empty() {
-                for (handle, before) in touched {
-                    let after = state.object(Handle(*handle)).map(|after| &**after);
-                    for key in keys.of(before.as_deref(), after) {
-                        pairs.extend(index.watched.get(key).into_iter().flatten().copied());
-                    }
-                }
-            }
+            let indexed = index.take_objects(rule, state, touched, &by_type, &mut pairs);
+            index.take_watched(state, touched, &keys, &mut pairs);
             let read = rule.reads_links.iter().filter_map(|link| ends.get(link));
             for handle in read.flatten() {
-                linked(rule, state, Handle(*handle), &mut pairs);
-                index.partners(state, Handle(*handle), &mut pairs);
+                // The pairs of a new object were all found just now.
+                let new = touched.get(handle).is_some_and(Option::is_none);
+                if !(new && indexed.contains(*handle)) {
+                    linked(rule, state, Handle(*handle), &mut pairs);
+                    index.partners(state, Handle(*handle), &mut pairs);
+                }
             }
             pairs.sort_unstable();
             pairs.dedup();
@@ -132,13 +125,13 @@ impl Deriver {
             for pair in pairs {
                 index.settle(rule, state, &self.environment, &keys, pair, &mut changes);
             }
-            let ends = ends.entry(rule.link_type.clone()).or_default();
-            for change in &changes[made..] {
-                let link = change.before.as_ref().or(change.after.as_ref());
-                ends.extend(
-                    link.into_iter()
-                        .flat_map(|link| [link.source.0, link.target.0]),
-                );
+            if let Some(ends) = ends.get_mut(&rule.link_type) {
+                for change in &changes[made..] {
+                    let link = change.before.as_ref().or(change.after.as_ref());
+                    ends.extend(link.into_iter().flat_map(|l| [l.source.0, l.target.0]));
+                }
+                ends.sort_unstable();
+                ends.dedup();
             }
         }
         changes
@@ -250,6 +243,51 @@ fn concerns(rule: &LinkRule, before: Option<&Object>, after: Option<&Object>) ->
 }
 
 impl RuleIndex {
+    /// Indexes the touched objects the rule looks at anew; adds the pairs this may concern. Returns the handles.
+    fn take_objects(
+        &mut self,
+        rule: &LinkRule,
+        state: &State,
+        touched: &Touched,
+        by_type: &FastMap<ObjectType, Vec<u32>>,
+        pairs: &mut Vec<(u32, u32)>,
+    ) -> RoaringBitmap {
+        let mut indexed = RoaringBitmap::new();
+        let types = rule_types(rule).into_iter();
+        for handle in types.filter_map(|t| by_type.get(t)).flatten() {
+            let before = touched.get(handle).and_then(Option::as_deref);
+            let after = state.object(Handle(*handle)).map(|after| &**after);
+            if concerns(rule, before, after) {
+                // Where nothing was, no link is.
+                if before.is_some() {
+                    linked(rule, state, Handle(*handle), pairs);
+                }
+                self.reindex(rule, state, Handle(*handle), pairs);
+                indexed.insert(*handle);
+            }
+        }
+        indexed
+    }
+
+    /// Adds the pairs that look one of the touched objects up.
+    fn take_watched(
+        &self,
+        state: &State,
+        touched: &Touched,
+        keys: &Keys,
+        pairs: &mut Vec<(u32, u32)>,
+    ) {
+        if self.watched.is_empty() {
+            return;
+        }
+        for (handle, before) in touched {
+            let after = state.object(Handle(*handle)).map(|after| &**after);
+            for key in keys.of(before.as_deref(), after) {
+                pairs.extend(self.watched.get(key).into_iter().flatten().copied());
+            }
+        }
+    }
+
     /// Takes the keys of an object out and puts those it has now in; adds the pairs of both.
     fn reindex(
         &mut self,
@@ -299,9 +337,8 @@ impl RuleIndex {
         pair: (u32, u32),
         changes: &mut Vec<LinkChange>,
     ) {
-        let (wanted, watches) = pair::links(rule, &self.joins, state, environment, pair);
+        let (mut wanted, watches) = pair::links(rule, &self.joins, state, environment, pair);
         self.watch(pair, watches);
-        let mut wanted: BTreeMap<Option<Arc<str>>, Link> = wanted;
         let mut kept = Vec::new();
         for slot in self.links.remove(&pair).unwrap_or_default() {
             let Some(old) = state.links.get(slot).cloned() else {
@@ -310,7 +347,8 @@ impl RuleIndex {
             let Some(key) = keys.link(state, &old) else {
                 continue;
             };
-            let new = wanted.remove(&old.distinct);
+            let place = wanted.iter().position(|new| new.distinct == old.distinct);
+            let new = place.map(|place| wanted.remove(place));
             if new.as_ref() == Some(&*old) {
                 kept.push(slot);
                 continue;
@@ -334,7 +372,7 @@ impl RuleIndex {
                 after,
             });
         }
-        for link in wanted.into_values() {
+        for link in wanted {
             let Some(key) = keys.link(state, &link) else {
                 continue;
             };

@@ -3,7 +3,7 @@
 //! What depends on it by the direction link types declare, and what lies below it, on and on. Of a thing that spans the cloud, such as a
 //! network, it is the clique; and such a thing is hit by a failure below it, but does not carry the failure on to all others it serves.
 
-use crate::declare::{Depends, ImpactBy};
+use crate::declare::{Depends, ImpactBy, TypeRule};
 use crate::object::Handle;
 use crate::version::{Tenants, Version};
 use crate::{LinkType, ObjectType};
@@ -129,30 +129,35 @@ impl Version {
     /// Counts of an impact: by type, tenant, host or switch, and network.
     pub fn impact_counts(&self, impact: &Impact) -> ImpactCounts {
         let mut tenants = Tenants::new(self);
-        let (mut by_tenant, mut by_place, mut by_network) = <(Count, Count, Count)>::default();
-        let mut by_type: BTreeMap<ObjectType, usize> = BTreeMap::new();
+        let mut of_tenant: Vec<usize> = Vec::new();
+        let (mut by_place, mut by_network) = <(Count, Count)>::default();
+        // What is hit comes in runs of one type.
+        let mut runs: Vec<(&ObjectType, Option<&TypeRule>, usize)> = Vec::new();
         for hurt in &impact.hit {
             let Some(object) = self.object(hurt.handle) else {
                 continue;
             };
-            match by_type.get_mut(&object.key.object_type) {
-                Some(count) => *count += 1,
-                None => {
-                    by_type.insert(object.key.object_type.clone(), 1);
+            let rule = match runs.last_mut() {
+                Some((object_type, rule, count)) if **object_type == object.key.object_type => {
+                    *count += 1;
+                    *rule
                 }
+                _ => {
+                    let rule = self.rule(object);
+                    runs.push((&object.key.object_type, rule, 1));
+                    rule
+                }
+            };
+            if let Some(tenant) = tenants.number_of(hurt.handle) {
+                if of_tenant.len() <= tenant {
+                    of_tenant.resize(tenant + 1, 0);
+                }
+                of_tenant[tenant] += 1;
             }
-            if let Some(tenant) = tenants.of(hurt.handle) {
-                one(&mut by_tenant, &tenant);
-            }
-            let rule = self.rule(object);
             let own = rule.and_then(|rule| self.value(hurt.handle, &rule.place));
-            match own
-                .as_deref()
-                .and_then(Value::as_str)
-                .filter(|text| !text.is_empty())
-            {
-                Some(place) => one(&mut by_place, place),
-                None => {
+            match own.as_deref().and_then(Value::as_str) {
+                Some(place) if !place.is_empty() => one(&mut by_place, place),
+                _ => {
                     if let Some(place) = self.place(hurt.handle) {
                         one(&mut by_place, &place);
                     }
@@ -167,10 +172,18 @@ impl Version {
                 _ => {}
             }
         }
+        let mut by_type: BTreeMap<ObjectType, usize> = BTreeMap::new();
+        for (object_type, _, count) in runs {
+            *by_type.entry(object_type.clone()).or_insert(0) += count;
+        }
+        let counted = of_tenant.into_iter().enumerate();
         ImpactCounts {
             total: impact.hit.len(),
             by_type,
-            by_tenant: by_tenant.into_iter().collect(),
+            by_tenant: counted
+                .filter(|(_, count)| *count > 0)
+                .map(|(tenant, count)| (tenants.name(tenant), count))
+                .collect(),
             by_place: by_place.into_iter().collect(),
             by_network: by_network.into_iter().collect(),
         }

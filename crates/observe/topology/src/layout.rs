@@ -5,6 +5,7 @@
 
 mod overview;
 
+pub(crate) use overview::Overviews;
 pub use overview::{Edge, Overview, OverviewQuery, Supernode};
 
 use crate::link::Link;

@@ -13,7 +13,7 @@ use crate::record::{Record, VersionRecord};
 use crate::search::Search;
 use crate::state::State;
 use crate::version::{Cause, Profile, Version};
-use crate::{LinkKey, Reading, TopologyError};
+use crate::{Link, LinkKey, LinkType, Reading, TopologyError};
 use foldhash::fast::FixedState;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -308,25 +308,35 @@ fn note_links(changes: &mut Changes, links: &[LinkChange]) {
     }
 }
 
-/// What came, went and changed from the links of `before` to `made`.
+/// What came, went and changed from the links of `before` to `made`, which are all links of the same objects.
 fn link_difference(before: &State, made: &[LinkChange]) -> Vec<LinkChange> {
-    let mut old: HashMap<LinkKey, Arc<crate::Link>, FixedState> = before
+    fn identity(link: &Link) -> (&LinkType, Handle, Handle, Option<&str>) {
+        let distinct = link.distinct.as_deref();
+        (&link.link_type, link.source, link.target, distinct)
+    }
+    let mut old: HashMap<_, &Arc<Link>, FixedState> = before
         .links
         .iter()
-        .filter_map(|(_, link)| Some((before.link_key(link)?, link.clone())))
+        .map(|(_, link)| (identity(link), link))
         .collect();
     let mut out = Vec::new();
     for change in made {
-        let was = old.remove(&change.key);
-        if was != change.after {
+        let was = change
+            .after
+            .as_ref()
+            .and_then(|link| old.remove(&identity(link)));
+        if was != change.after.as_ref() {
             out.push(LinkChange {
                 key: change.key.clone(),
-                before: was,
+                before: was.cloned(),
                 after: change.after.clone(),
             });
         }
     }
-    let mut gone: Vec<_> = old.into_iter().collect();
+    let gone = old.into_values();
+    let mut gone: Vec<_> = gone
+        .filter_map(|link| Some((before.link_key(link)?, link.clone())))
+        .collect();
     gone.sort_by(|a, b| a.0.cmp(&b.0));
     out.extend(gone.into_iter().map(|(key, link)| LinkChange {
         key,

@@ -1,8 +1,9 @@
 //! Finds objects by whatever is pasted: part of a name, an id with or without punctuation, a MAC in any notation, an address, a CIDR.
 //!
-//! A shared base index over three-letter pieces and exact identifiers is right about everything but the few objects that changed since
-//! it was made; those are looked through one by one. The base may name objects that no longer match, so every hit is checked against the
-//! version that is asked. That makes the index cheap to carry along from version to version.
+//! A shared base index over three-letter pieces and exact identifiers is right about everything but the objects that changed since it was
+//! made. Those are in a second, smaller index, and the last few in none: they are looked through one by one. An index may name objects
+//! that no longer match, so every hit is checked against the version that is asked. Versions share the indexes, so adding to one copies
+//! it; with two of them the small one is copied often and the large one seldom, and no event waits long.
 
 mod index;
 mod text;
@@ -19,16 +20,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use text::{identifier, network, texts};
 
-/// The index as a state carries it.
+/// The indexes as a state carries them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Search {
     base: Arc<SearchIndex>,
     /// Objects that changed since the base was made.
+    later: Arc<SearchIndex>,
+    /// Objects that changed since `later` was made.
     recent: imbl::OrdSet<u32>,
 }
 
 /// How many objects may be looked through one by one: at least this, or a 64th of all.
 const RECENT: usize = 1024;
+
+/// How many entries the second index may have: at least this, or an eighth of all objects.
+const LATER: usize = 8 * RECENT;
 
 impl Search {
     /// Takes note that these objects changed.
@@ -45,10 +51,18 @@ impl Search {
                 .recent
                 .extend(state.objects.iter().map(|(handle, _)| handle));
         }
-        let base = Arc::make_mut(&mut search.base);
-        for handle in std::mem::take(&mut search.recent) {
+        let recent = std::mem::take(&mut search.recent);
+        let index = if search.later.entries + recent.len() > LATER.max(objects / 8) {
+            let later = std::mem::take(&mut search.later);
+            let base = Arc::make_mut(&mut search.base);
+            base.absorb(&later);
+            base
+        } else {
+            Arc::make_mut(&mut search.later)
+        };
+        for handle in recent {
             if let Some(object) = state.object(Handle(handle)) {
-                base.insert(&state.declarations, handle, object);
+                index.insert(&state.declarations, handle, object);
             }
         }
         state.search = search;
@@ -112,16 +126,17 @@ impl Needle {
         })
     }
 
-    fn candidates(&self, base: &SearchIndex) -> Option<RoaringBitmap> {
-        let mut out = base.containing(&self.text)?;
+    /// Objects that may match, by one index; `None` if it cannot say.
+    fn candidates(&self, index: &SearchIndex) -> Option<RoaringBitmap> {
+        let mut out = index.containing(&self.text)?;
         if let Some(identifier) = &self.identifier {
-            out |= base.identified(identifier);
+            out |= index.identified(identifier);
         }
         if let Some(address) = self.address {
-            out |= base.around(address);
+            out |= index.around(address);
         }
         if let Some(network) = &self.network {
-            out |= base.within(network);
+            out |= index.within(network);
         }
         Some(out)
     }
@@ -182,10 +197,13 @@ impl Version {
             return SearchResult::default();
         };
         let search = &self.state.search;
-        let candidates: Box<dyn Iterator<Item = u32>> = match needle.candidates(&search.base) {
-            Some(set) => {
+        let indexed = needle
+            .candidates(&search.base)
+            .zip(needle.candidates(&search.later));
+        let candidates: Box<dyn Iterator<Item = u32>> = match indexed {
+            Some((base, later)) => {
                 let recent: RoaringBitmap = search.recent.iter().copied().collect();
-                Box::new((set | recent).into_iter())
+                Box::new((base | later | recent).into_iter())
             }
             None => Box::new(self.state.objects.iter().map(|(handle, _)| handle)),
         };

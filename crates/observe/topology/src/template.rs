@@ -105,15 +105,21 @@ impl Template {
         }
     }
 
-    /// The texts to join on: one, or one for each element when the template is one path to a list.
-    pub(crate) fn keys(&self, values: &impl Values) -> Vec<String> {
+    /// Calls `each` with the texts to join on: one, or one for each element when the template is one path to a list.
+    pub(crate) fn keys(&self, values: &impl Values, mut each: impl FnMut(&str)) {
         if let [Piece::Value(path, filters)] = self.0.as_slice()
             && filters.is_empty()
-            && let Some(Value::Array(list)) = values.value(path).as_deref()
         {
-            return list.iter().filter_map(plain).map(Cow::into_owned).collect();
+            match values.value(path).as_deref() {
+                Some(Value::Array(list)) => {
+                    list.iter().filter_map(plain).for_each(|key| each(&key));
+                }
+                Some(value) => plain(value).iter().for_each(|key| each(key)),
+                None => {}
+            }
+        } else if let Some(text) = self.text(values) {
+            each(&text);
         }
-        self.text(values).into_iter().collect()
     }
 
     /// Every path it reads.
@@ -277,9 +283,12 @@ mod tests {
 
     #[test]
     fn a_path_to_a_list_gives_one_key_for_each_element() {
-        let keys = Template::parse("{n}")
+        let mut keys = Vec::new();
+        Template::parse("{n}")
             .expect("parses")
-            .keys(&Root(json!({ "n": ["a", 1, null, {}] })));
+            .keys(&Root(json!({ "n": ["a", 1, null, {}] })), |key| {
+                keys.push(key.to_owned())
+            });
         assert_eq!(keys, ["a", "1"]);
     }
 

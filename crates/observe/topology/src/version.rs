@@ -6,6 +6,7 @@
 use crate::clique::Clique;
 use crate::declare::{Declarations, TypeRule};
 use crate::health::Status;
+use crate::layout::Overviews;
 use crate::link::{Link, LinkKey};
 use crate::object::{Handle, Object, ObjectRef, Origin};
 use crate::state::State;
@@ -92,6 +93,7 @@ pub struct Version {
     pub profile: Arc<Profile>,
     pub(crate) state: State,
     pub(crate) cliques: Mutex<HashMap<Handle, Vec<Arc<Clique>>>>,
+    pub(crate) overviews: Mutex<Overviews>,
 }
 
 impl Version {
@@ -109,6 +111,7 @@ impl Version {
             profile,
             state,
             cliques: Mutex::default(),
+            overviews: Mutex::default(),
         }
     }
 
@@ -236,18 +239,6 @@ impl Version {
         Tenants::new(self).of(handle)
     }
 
-    fn own_tenant(&self, handle: Handle) -> Option<Arc<str>> {
-        let rule = self.rule(self.object(handle)?)?;
-        rule.tenant.iter().find_map(|name| {
-            let value = self.value(handle, name)?;
-            let text = match &*value {
-                Value::Array(list) => list.first()?.as_str()?,
-                value => value.as_str()?,
-            };
-            (!text.is_empty()).then(|| text.into())
-        })
-    }
-
     /// When each kind of source last vouched for the whole object.
     pub fn seen(&self, handle: Handle) -> impl Iterator<Item = (&crate::SourceKind, Timestamp)> {
         let seen = self.state.seen.get(handle.0);
@@ -281,26 +272,42 @@ impl Version {
 /// Tenants of many objects of one version; what they share is looked up once.
 pub(crate) struct Tenants<'v> {
     version: &'v Version,
-    placed: HashMap<Handle, Option<Arc<str>>, FixedState>,
+    placed: HashMap<Handle, Option<Tenant>, FixedState>,
+    numbers: HashMap<Arc<str>, Tenant, FixedState>,
+    names: Vec<Arc<str>>,
 }
+
+/// Number of a tenant among those met so far.
+pub(crate) type Tenant = usize;
 
 impl<'v> Tenants<'v> {
     pub(crate) fn new(version: &'v Version) -> Self {
         Self {
             version,
             placed: HashMap::default(),
+            numbers: HashMap::default(),
+            names: Vec::new(),
         }
     }
 
     pub(crate) fn of(&mut self, handle: Handle) -> Option<Arc<str>> {
+        let tenant = self.number_of(handle)?;
+        Some(self.name(tenant))
+    }
+
+    pub(crate) fn name(&self, tenant: Tenant) -> Arc<str> {
+        self.names.get(tenant).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn number_of(&mut self, handle: Handle) -> Option<Tenant> {
         if let Some(tenant) = self.by_place(handle) {
             return Some(tenant);
         }
         let version = self.version;
-        let mut only: Option<Arc<str>> = None;
+        let mut only: Option<Tenant> = None;
         for (_, link) in version.state.links_at(handle) {
-            match (self.by_place(link.other(handle)), &only) {
-                (Some(tenant), Some(known)) if tenant != *known => return None,
+            match (self.by_place(link.other(handle)), only) {
+                (Some(tenant), Some(known)) if tenant != known => return None,
                 (Some(tenant), None) => only = Some(tenant),
                 _ => {}
             }
@@ -308,15 +315,39 @@ impl<'v> Tenants<'v> {
         only
     }
 
-    fn by_place(&mut self, handle: Handle) -> Option<Arc<str>> {
+    fn by_place(&mut self, handle: Handle) -> Option<Tenant> {
         if let Some(known) = self.placed.get(&handle) {
-            return known.clone();
+            return *known;
         }
-        let tenant = self.version.own_tenant(handle).or_else(|| {
+        let tenant = self.own(handle).or_else(|| {
             let parent = self.version.object(handle)?.parent.as_ref()?;
             self.by_place(self.version.find(parent)?)
         });
-        self.placed.insert(handle, tenant.clone());
+        self.placed.insert(handle, tenant);
         tenant
+    }
+
+    /// The tenant an object names itself.
+    fn own(&mut self, handle: Handle) -> Option<Tenant> {
+        let version = self.version;
+        let rule = version.rule(version.object(handle)?)?;
+        rule.tenant.iter().find_map(|name| {
+            let value = version.value(handle, name)?;
+            let text = match &*value {
+                Value::Array(list) => list.first()?.as_str()?,
+                value => value.as_str()?,
+            };
+            (!text.is_empty()).then(|| self.number(text))
+        })
+    }
+
+    fn number(&mut self, name: &str) -> Tenant {
+        if let Some(tenant) = self.numbers.get(name) {
+            return *tenant;
+        }
+        let name: Arc<str> = name.into();
+        self.names.push(name.clone());
+        self.numbers.insert(name, self.names.len() - 1);
+        self.names.len() - 1
     }
 }

@@ -1,5 +1,5 @@
 //! What the RIB alone costs in the cases of the BGP benchmarks, without sockets, from UPDATE bodies to encoded blocks.
-//! `cargo run --release -p bgp --example rib_speed [case [shards]]`; with several shards, large work is done on as many threads.
+//! `cargo run --release -p bgp --example rib_speed [case [shards]]`: shards are threads.
 
 use bgp::attribute::{AsPath, Attributes, Community, ExtendedCommunity, NextHop, Origin};
 use bgp::message::{CodecContext, EncodeContext, EncodedAttributes, UpdateBuilder, split};

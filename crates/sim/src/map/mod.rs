@@ -1,10 +1,17 @@
-//! A simulated cloud to scan, at the scale of a real one: hosts that answer every command a scan may ask, an API that lists what runs on
-//! them, and the benchmarks of scans and events on top of it.
+//! Clouds at the scale of real ones, and the benchmarks of the map on top of them: simulated hosts and an API to scan, and a generated
+//! cloud to derive, compare and ask.
 
 mod cloud;
+mod diff;
 mod events;
+mod generated;
+mod graph;
 mod hosts;
+mod impact;
 mod scan;
 
+pub use diff::diff;
 pub use events::events;
+pub use graph::graph;
+pub use impact::impact;
 pub use scan::scan;

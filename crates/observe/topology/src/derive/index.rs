@@ -1,45 +1,68 @@
 //! The keys of one join: which objects have which, on either side, and what third objects bring together.
+//!
+//! Keys are numbers here: each text is kept once, for as long as an object or a bridge has it.
 
 use super::FastMap;
-use crate::ObjectType;
 use crate::declare::{Join, KeyRule, LinkRule};
 use crate::object::{Handle, Object};
 use crate::state::State;
 use crate::template::{Path, Values};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Place of an element in an object's list or map; `None` is the object itself.
 pub(super) type Item = Option<u32>;
 
+/// Number of a key.
+type Key = u32;
+
 /// An object's key, and the element it is of.
-pub(super) type Keyed = (Arc<str>, Item);
+type Keyed = (Key, Item);
 
 /// A source key and a target key that an object brings together.
-type Bridge = (Arc<str>, Arc<str>);
+type Bridge = (Key, Key);
 
-#[derive(Debug, Default)]
-pub(super) struct Side {
-    /// Objects with a key, once for each element that has it.
-    pub(super) by_key: FastMap<Arc<str>, Vec<u32>>,
-    pub(super) by_object: FastMap<u32, Vec<Keyed>>,
+/// Which end of the link a key is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Source,
+    Target,
+}
+
+/// Who has a key; an object is listed once for each element that has it.
+#[derive(Debug)]
+struct Holders {
+    /// `None` when the number is free.
+    text: Option<Arc<str>>,
+    sources: Vec<u32>,
+    targets: Vec<u32>,
+    /// How many bridges have it at either end.
+    bridges: u32,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Bridges {
+struct KeyTable {
+    numbers: FastMap<Arc<str>, Key>,
+    holders: Vec<Holders>,
+    free: Vec<Key>,
+}
+
+#[derive(Debug, Default)]
+struct Bridges {
     /// From source keys to target keys, with how many objects bring the two together, and back.
-    pub(super) forward: FastMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
-    back: FastMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
+    forward: FastMap<Key, BTreeMap<Key, u32>>,
+    back: FastMap<Key, BTreeMap<Key, u32>>,
     by_object: FastMap<u32, Vec<Bridge>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct JoinIndex {
-    pub(super) source: Side,
-    pub(super) target: Side,
-    pub(super) bridges: Option<Bridges>,
+    keys: KeyTable,
+    source: FastMap<u32, Vec<Keyed>>,
+    target: FastMap<u32, Vec<Keyed>>,
+    bridges: Option<Bridges>,
 }
 
 /// An object, and the element at hand, as templates see them.
@@ -70,6 +93,7 @@ pub(super) fn attribute<'v>(
     let name = path.steps().get(skip)?;
     match state.value(handle, object, name)? {
         Cow::Borrowed(value) => path.walk(value, skip + 1).map(Cow::Borrowed),
+        Cow::Owned(value) if path.steps().len() == skip + 1 => Some(Cow::Owned(value)),
         Cow::Owned(value) => path.walk(&value, skip + 1).cloned().map(Cow::Owned),
     }
 }
@@ -83,103 +107,139 @@ pub(super) fn elements(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     }
 }
 
-fn keys(rule: &KeyRule, state: &State, handle: Handle, object: &Object) -> Vec<Keyed> {
-    let of = |item: Option<&Value>, at: Item| {
+/// Calls `each` with the keys of an object and the elements they are of.
+fn keys(
+    rule: &KeyRule,
+    state: &State,
+    handle: Handle,
+    object: &Object,
+    each: &mut impl FnMut(&str, Item),
+) {
+    let mut of = |item: Option<&Value>, at: Item| {
         let values = ObjectValues {
             state,
             handle,
             object,
             item,
         };
-        let keys = rule.key.keys(&values);
-        keys.into_iter().map(move |key| (Arc::from(key), at))
+        rule.key.keys(&values, |key| each(key, at));
     };
     match &rule.each {
-        None => of(None, None).collect(),
-        Some(each) => {
-            let Some(list) = attribute(state, handle, object, each, 0) else {
-                return Vec::new();
-            };
-            let list: &Value = &list;
-            elements(list)
-                .enumerate()
-                .flat_map(|(at, item)| of(Some(item), Some(at as u32)))
-                .collect()
+        None => of(None, None),
+        Some(path) => {
+            let list = attribute(state, handle, object, path, 0);
+            let items = list.iter().flat_map(|list| elements(list)).enumerate();
+            items.for_each(|(at, item)| of(Some(item), Some(at as u32)));
         }
     }
 }
 
-impl Side {
-    /// Replaces an object's keys; returns all it had or has.
-    fn set(&mut self, handle: u32, keys: Vec<Keyed>) -> BTreeSet<Arc<str>> {
-        let mut all = BTreeSet::new();
-        for (key, _) in self.by_object.remove(&handle).into_iter().flatten() {
-            if let Some(list) = self.by_key.get_mut(&key) {
-                if let Some(at) = list.iter().position(|h| *h == handle) {
-                    list.swap_remove(at);
-                }
-                if list.is_empty() {
-                    self.by_key.remove(&key);
-                }
+impl KeyTable {
+    fn number(&mut self, text: &str) -> Key {
+        if let Some(key) = self.numbers.get(text) {
+            return *key;
+        }
+        let text: Arc<str> = text.into();
+        let holders = Holders {
+            text: Some(text.clone()),
+            sources: Vec::new(),
+            targets: Vec::new(),
+            bridges: 0,
+        };
+        let key = match self.free.pop() {
+            Some(key) => {
+                self.holders[key as usize] = holders;
+                key
             }
-            all.insert(key);
-        }
-        for (key, _) in &keys {
-            self.by_key.entry(key.clone()).or_default().push(handle);
-            all.insert(key.clone());
-        }
-        if !keys.is_empty() {
-            self.by_object.insert(handle, keys);
-        }
-        all
+            None => {
+                self.holders.push(holders);
+                // As many keys as a u32 can number do not fit into memory.
+                (self.holders.len() - 1) as Key
+            }
+        };
+        self.numbers.insert(text, key);
+        key
     }
 
-    fn with(&self, key: &str) -> impl Iterator<Item = u32> {
-        self.by_key.get(key).into_iter().flatten().copied()
+    fn at(&self, end: End, key: Key) -> &[u32] {
+        let holders = &self.holders[key as usize];
+        match end {
+            End::Source => &holders.sources,
+            End::Target => &holders.targets,
+        }
+    }
+
+    fn at_mut(&mut self, end: End, key: Key) -> &mut Vec<u32> {
+        let holders = &mut self.holders[key as usize];
+        match end {
+            End::Source => &mut holders.sources,
+            End::Target => &mut holders.targets,
+        }
+    }
+
+    fn bridged(&mut self, (source, target): Bridge, by: i32) {
+        for key in [source, target] {
+            let count = &mut self.holders[key as usize].bridges;
+            *count = count.saturating_add_signed(by);
+        }
+    }
+
+    /// Forgets those of these keys that nobody has any more.
+    fn release(&mut self, keys: impl Iterator<Item = Key>) {
+        for key in keys {
+            let holders = &mut self.holders[key as usize];
+            let unused =
+                holders.sources.is_empty() && holders.targets.is_empty() && holders.bridges == 0;
+            if unused && let Some(text) = holders.text.take() {
+                self.numbers.remove(&text);
+                self.free.push(key);
+            }
+        }
     }
 }
 
 impl Bridges {
-    /// Replaces what an object brings together; returns all it did or does.
-    fn set(&mut self, handle: u32, pairs: Vec<Bridge>) -> Vec<Bridge> {
-        let mut all = self.by_object.remove(&handle).unwrap_or_default();
-        for (source, target) in &all {
-            less(&mut self.forward, source, target);
-            less(&mut self.back, target, source);
-        }
-        for (source, target) in &pairs {
-            more(&mut self.forward, source, target);
-            more(&mut self.back, target, source);
-        }
-        all.extend(pairs.iter().cloned());
-        if !pairs.is_empty() {
-            self.by_object.insert(handle, pairs);
-        }
-        all
+    fn add(&mut self, (source, target): Bridge) {
+        more(&mut self.forward, source, target);
+        more(&mut self.back, target, source);
+    }
+
+    fn remove(&mut self, (source, target): Bridge) {
+        less(&mut self.forward, source, target);
+        less(&mut self.back, target, source);
+    }
+
+    /// Keys of the other end that a key is brought together with.
+    fn across(&self, from: End, key: Key) -> impl Iterator<Item = Key> {
+        let ends = match from {
+            End::Source => self.forward.get(&key),
+            End::Target => self.back.get(&key),
+        };
+        ends.into_iter().flat_map(BTreeMap::keys).copied()
     }
 }
 
-fn more(map: &mut FastMap<Arc<str>, BTreeMap<Arc<str>, u32>>, from: &Arc<str>, to: &Arc<str>) {
-    let ends = map.entry(from.clone()).or_default();
-    *ends.entry(to.clone()).or_insert(0) += 1;
+fn more(map: &mut FastMap<Key, BTreeMap<Key, u32>>, from: Key, to: Key) {
+    *map.entry(from).or_default().entry(to).or_insert(0) += 1;
 }
 
-fn less(map: &mut FastMap<Arc<str>, BTreeMap<Arc<str>, u32>>, from: &Arc<str>, to: &Arc<str>) {
-    let Some(ends) = map.get_mut(from) else {
+fn less(map: &mut FastMap<Key, BTreeMap<Key, u32>>, from: Key, to: Key) {
+    let Some(ends) = map.get_mut(&from) else {
         return;
     };
-    if let Some(count) = ends.get_mut(to) {
+    if let Some(count) = ends.get_mut(&to) {
         *count -= 1;
         if *count == 0 {
-            ends.remove(to);
+            ends.remove(&to);
         }
     }
     if ends.is_empty() {
-        map.remove(from);
+        map.remove(&from);
     }
 }
 
 impl JoinIndex {
+    /// Takes the keys of an object out and puts those it has now in; adds the pairs of both.
     pub(super) fn reindex(
         &mut self,
         rule: &LinkRule,
@@ -188,104 +248,174 @@ impl JoinIndex {
         handle: Handle,
         pairs: &mut Vec<(u32, u32)>,
     ) {
-        let object = state.object(handle);
-        let of_type = |t: &ObjectType| object.filter(|object| object.key.object_type == *t);
-        let side = |end: &KeyRule, t: &ObjectType| {
-            let object = of_type(t);
-            object.map_or(Vec::new(), |object| keys(end, state, handle, object))
-        };
-        let source = side(&join.source, &rule.source);
-        for key in self.source.set(handle.0, source) {
-            self.targets_of(&key, |target| {
-                pairs.push((handle.0, target));
+        for (end, keys, object_type) in [
+            (End::Source, &join.source, &rule.source),
+            (End::Target, &join.target, &rule.target),
+        ] {
+            let object = state
+                .object(handle)
+                .filter(|object| object.key.object_type == *object_type);
+            self.reindex_end(end, keys, state, handle, object.map(|o| &**o), pairs);
+        }
+        if join.through.is_some() {
+            self.reindex_bridges(join, state, handle, pairs);
+        }
+    }
+
+    fn reindex_end(
+        &mut self,
+        end: End,
+        rule: &KeyRule,
+        state: &State,
+        handle: Handle,
+        object: Option<&Object>,
+        pairs: &mut Vec<(u32, u32)>,
+    ) {
+        let old = self
+            .by_object_mut(end)
+            .remove(&handle.0)
+            .unwrap_or_default();
+        for (key, _) in &old {
+            let list = self.keys.at_mut(end, *key);
+            if let Some(at) = list.iter().position(|h| *h == handle.0) {
+                list.swap_remove(at);
+            }
+        }
+        let mut new: Vec<Keyed> = Vec::new();
+        if let Some(object) = object {
+            keys(rule, state, handle, object, &mut |text, item| {
+                let key = self.keys.number(text);
+                self.keys.at_mut(end, key).push(handle.0);
+                new.push((key, item));
             });
         }
-        let target = side(&join.target, &rule.target);
-        for key in self.target.set(handle.0, target) {
-            self.sources_of(&key, |source| {
-                pairs.push((source, handle.0));
-            });
+        let mut all: Vec<Key> = old.iter().chain(&new).map(|(key, _)| *key).collect();
+        all.sort_unstable();
+        all.dedup();
+        for key in &all {
+            self.pairs_by(end, *key, handle, pairs);
         }
+        self.keys.release(old.into_iter().map(|(key, _)| key));
+        if !new.is_empty() {
+            self.by_object_mut(end).insert(handle.0, new);
+        }
+    }
+
+    fn reindex_bridges(
+        &mut self,
+        join: &Join,
+        state: &State,
+        handle: Handle,
+        pairs: &mut Vec<(u32, u32)>,
+    ) {
         let Some(through) = &join.through else {
             return;
         };
-        let mut bridged = Vec::new();
-        if let Some(object) = of_type(&through.object_type) {
+        let mut new: Vec<Bridge> = Vec::new();
+        if let Some(object) = state.object(handle)
+            && object.key.object_type == through.object_type
+        {
             let values = ObjectValues {
                 state,
                 handle,
                 object,
                 item: None,
             };
-            for source in through.source.keys(&values) {
-                for target in through.target.keys(&values) {
-                    bridged.push((source.as_str().into(), target.into()));
-                }
+            let (mut sources, mut targets) = (Vec::new(), Vec::new());
+            let numbers = &mut self.keys;
+            through
+                .source
+                .keys(&values, |key| sources.push(numbers.number(key)));
+            through
+                .target
+                .keys(&values, |key| targets.push(numbers.number(key)));
+            let across = |source| targets.iter().map(move |target| (source, *target));
+            new.extend(sources.iter().flat_map(|source| across(*source)));
+            if new.is_empty() {
+                numbers.release(sources.into_iter().chain(targets));
             }
         }
         let bridges = self.bridges.get_or_insert_default();
-        for (source, target) in bridges.set(handle.0, bridged) {
-            for s in self.source.with(&source) {
-                pairs.extend(self.target.with(&target).map(|t| (s, t)));
+        let old = bridges.by_object.remove(&handle.0).unwrap_or_default();
+        for bridge in &new {
+            self.keys.bridged(*bridge, 1);
+            bridges.add(*bridge);
+        }
+        for bridge in &old {
+            self.keys.bridged(*bridge, -1);
+            bridges.remove(*bridge);
+        }
+        for (source, target) in old.iter().chain(&new) {
+            for s in self.keys.at(End::Source, *source) {
+                let targets = self.keys.at(End::Target, *target);
+                pairs.extend(targets.iter().map(|t| (*s, *t)));
             }
+        }
+        if !new.is_empty() {
+            bridges.by_object.insert(handle.0, new);
+        }
+        self.keys.release(
+            old.into_iter()
+                .flat_map(|(source, target)| [source, target]),
+        );
+    }
+
+    fn by_object(&self, end: End) -> &FastMap<u32, Vec<Keyed>> {
+        match end {
+            End::Source => &self.source,
+            End::Target => &self.target,
         }
     }
 
-    fn targets_of(&self, key: &str, mut each: impl FnMut(u32)) {
-        match &self.bridges {
-            None => self.target.with(key).for_each(each),
-            Some(bridges) => {
-                for target in bridges
-                    .forward
-                    .get(key)
-                    .into_iter()
-                    .flat_map(BTreeMap::keys)
-                {
-                    self.target.with(target).for_each(&mut each);
-                }
-            }
+    fn by_object_mut(&mut self, end: End) -> &mut FastMap<u32, Vec<Keyed>> {
+        match end {
+            End::Source => &mut self.source,
+            End::Target => &mut self.target,
         }
     }
 
-    fn sources_of(&self, key: &str, mut each: impl FnMut(u32)) {
+    /// The pairs `handle` is in because it has, or had, a key at one end.
+    fn pairs_by(&self, end: End, key: Key, handle: Handle, pairs: &mut Vec<(u32, u32)>) {
+        let mut with = |others: &[u32]| match end {
+            End::Source => pairs.extend(others.iter().map(|other| (handle.0, *other))),
+            End::Target => pairs.extend(others.iter().map(|other| (*other, handle.0))),
+        };
+        let other = match end {
+            End::Source => End::Target,
+            End::Target => End::Source,
+        };
         match &self.bridges {
-            None => self.source.with(key).for_each(each),
-            Some(bridges) => {
-                for source in bridges.back.get(key).into_iter().flat_map(BTreeMap::keys) {
-                    self.source.with(source).for_each(&mut each);
-                }
-            }
+            None => with(self.keys.at(other, key)),
+            Some(bridges) => bridges
+                .across(end, key)
+                .for_each(|key| with(self.keys.at(other, key))),
         }
     }
 
     /// All pairs an object is in by its present keys.
     pub(super) fn pairs_of(&self, handle: Handle, pairs: &mut Vec<(u32, u32)>) {
-        for (key, _) in self.source.by_object.get(&handle.0).into_iter().flatten() {
-            self.targets_of(key, |target| {
-                pairs.push((handle.0, target));
-            });
-        }
-        for (key, _) in self.target.by_object.get(&handle.0).into_iter().flatten() {
-            self.sources_of(key, |source| {
-                pairs.push((source, handle.0));
-            });
+        for end in [End::Source, End::Target] {
+            let keys = self.by_object(end).get(&handle.0);
+            for (key, _) in keys.into_iter().flatten() {
+                self.pairs_by(end, *key, handle, pairs);
+            }
         }
     }
 
     /// The elements by which a pair is brought together, in order: of the source, of the target.
     pub(super) fn bindings(&self, source: u32, target: u32) -> Vec<(Item, Item)> {
         let mut out = Vec::new();
-        let theirs = self.target.by_object.get(&target);
-        for (key, item) in self.source.by_object.get(&source).into_iter().flatten() {
-            for (other, other_item) in theirs.into_iter().flatten() {
-                let joined = match &self.bridges {
-                    None => key == other,
-                    Some(bridges) => bridges
-                        .forward
-                        .get(key)
-                        .is_some_and(|ends| ends.contains_key(other)),
-                };
-                if joined {
+        let theirs = self.target.get(&target).map_or(&[][..], Vec::as_slice);
+        for (key, item) in self.source.get(&source).into_iter().flatten() {
+            let ends = match &self.bridges {
+                None => None,
+                Some(bridges) => match bridges.forward.get(key) {
+                    Some(ends) => Some(ends),
+                    None => continue,
+                },
+            };
+            for (other, other_item) in theirs {
+                if ends.map_or(key == other, |ends| ends.contains_key(other)) {
                     out.push((*item, *other_item));
                 }
             }

@@ -8,7 +8,6 @@ use crate::state::State;
 use crate::template::{Path, Template, Values, plain};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A pair and the elements it is joined by, as the texts of a rule see it.
@@ -47,15 +46,15 @@ impl Values for PairValues<'_> {
     }
 }
 
-/// The links the rule makes of a pair, by `distinct`, and the keys of the objects they look up, known or not.
+/// The links the rule makes of a pair, each with another `distinct`, and the keys of the objects they look up, known or not.
 pub(super) fn links(
     rule: &LinkRule,
     joins: &[JoinIndex],
     state: &State,
     environment: &Value,
     pair: (u32, u32),
-) -> (BTreeMap<Option<Arc<str>>, Link>, Vec<ObjectRef>) {
-    let (mut links, mut watches) = (BTreeMap::new(), Vec::new());
+) -> (Vec<Link>, Vec<ObjectRef>) {
+    let (mut links, mut watches) = (Vec::<Link>::new(), Vec::new());
     let (source, target) = (Handle(pair.0), Handle(pair.1));
     let (Some(from), Some(to)) = (state.object(source), state.object(target)) else {
         return (links, watches);
@@ -84,12 +83,16 @@ pub(super) fn links(
             }
             let link = link(rule, &values);
             // Several elements may join one pair; the last of them speaks.
-            links.insert(link.distinct.clone(), link);
+            match links.iter_mut().find(|made| made.distinct == link.distinct) {
+                Some(made) => *made = link,
+                None => links.push(link),
+            }
         }
         if !links.is_empty() {
             break;
         }
     }
+    links.sort_by(|a, b| a.distinct.cmp(&b.distinct));
     watches.sort();
     watches.dedup();
     (links, watches)

@@ -7,9 +7,10 @@ use crate::version::Version;
 use crate::{LinkType, ObjectType};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// What to show.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverviewQuery {
     /// Levels of the tree are opened from the top while no more nodes than this come of it.
     pub budget: usize,
@@ -48,9 +49,41 @@ pub struct Overview {
     pub layout: Layout,
 }
 
+/// Overviews a version keeps, by what was asked.
+pub(crate) type Overviews = Vec<(OverviewQuery, Arc<Overview>)>;
+
+/// A version keeps at most this many.
+const KEPT: usize = 8;
+
 impl Version {
     /// See [`Overview`]. The same version and query give the same picture; with the last layout, what was in it stays where it was.
-    pub fn overview(&self, query: &OverviewQuery, last: Option<&Layout>) -> Overview {
+    pub fn overview(&self, query: &OverviewQuery, last: Option<&Layout>) -> Arc<Overview> {
+        let kept = |kept: &Overviews| {
+            let found = kept.iter().find(|(asked, _)| asked == query);
+            found.map(|(_, overview)| overview.clone())
+        };
+        let known = self.overviews.lock().ok().and_then(|all| kept(&all));
+        let first = known.unwrap_or_else(|| {
+            let made = Arc::new(self.make_overview(query));
+            if let Ok(mut all) = self.overviews.lock() {
+                if all.len() >= KEPT {
+                    all.remove(0);
+                }
+                all.push((query.clone(), made.clone()));
+            }
+            made
+        });
+        match last {
+            None => first,
+            Some(last) => {
+                let mut overview = Overview::clone(&first);
+                overview.layout = self.place_overview(&overview, Some(last));
+                Arc::new(overview)
+            }
+        }
+    }
+
+    fn make_overview(&self, query: &OverviewQuery) -> Overview {
         let holder = self.holders(query);
         let mut nodes: BTreeMap<Handle, Supernode> = BTreeMap::new();
         for (handle, object) in self.objects() {
@@ -98,34 +131,32 @@ impl Version {
             *edge.counts.entry(link.link_type.clone()).or_insert(0) += 1;
             edge.level = worse(edge.level, self.link_level(link));
         }
-        let layout = self.place_overview(&nodes, &edges, last);
-        Overview {
+        let mut overview = Overview {
             nodes: nodes.into_values().collect(),
             edges: edges.into_values().collect(),
-            layout,
-        }
+            layout: Layout::default(),
+        };
+        overview.layout = self.place_overview(&overview, None);
+        overview
     }
 
-    fn place_overview(
-        &self,
-        nodes: &BTreeMap<Handle, Supernode>,
-        edges: &BTreeMap<(Handle, Handle), Edge>,
-        last: Option<&Layout>,
-    ) -> Layout {
-        let mut near: BTreeMap<Handle, Vec<ObjectRef>> = BTreeMap::new();
-        for ((a, b), edge) in edges {
-            near.entry(*a).or_default().push(edge.target.clone());
-            near.entry(*b).or_default().push(edge.source.clone());
+    fn place_overview(&self, overview: &Overview, last: Option<&Layout>) -> Layout {
+        let mut near: BTreeMap<&ObjectRef, Vec<ObjectRef>> = BTreeMap::new();
+        for edge in &overview.edges {
+            let (source, target) = (&edge.source, &edge.target);
+            near.entry(source).or_default().push(target.clone());
+            near.entry(target).or_default().push(source.clone());
         }
-        let mut things: Vec<Thing> = nodes
+        let mut things: Vec<Thing> = overview
+            .nodes
             .iter()
-            .map(|(handle, node)| {
-                let rule = self.object(*handle).and_then(|object| self.rule(object));
+            .map(|node| {
+                let rule = self.state.declarations.object_type(&node.key.object_type);
                 Thing {
                     key: node.key.clone(),
                     layer: rule.map_or(0, |rule| i32::from(rule.layer)),
                     name: node.name.clone(),
-                    near: near.remove(handle).unwrap_or_default(),
+                    near: near.remove(&node.key).unwrap_or_default(),
                 }
             })
             .collect();

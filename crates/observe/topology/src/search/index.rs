@@ -1,4 +1,4 @@
-//! The base index: which objects hold which three letters, identifiers, addresses and networks. It only grows; hits are checked by its user.
+//! An index: which objects hold which three letters, identifiers, addresses and networks. It only grows; hits are checked by its user.
 
 use super::text::{identifier, network, texts};
 use crate::AttributeKind;
@@ -45,6 +45,27 @@ impl SearchIndex {
         found.dedup();
         for gram in found {
             self.grams.entry(gram).or_default().insert(handle);
+        }
+    }
+
+    /// Takes in all that another index knows.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.entries += other.entries;
+        for (gram, set) in &other.grams {
+            *self.grams.entry(*gram).or_default() |= set;
+        }
+        let all = |list: &mut Vec<u32>, more: &[u32]| more.iter().for_each(|h| push(list, *h));
+        for (identifier, handles) in &other.identifiers {
+            all(
+                self.identifiers.entry(identifier.clone()).or_default(),
+                handles,
+            );
+        }
+        for (address, handles) in &other.addresses {
+            all(self.addresses.entry(*address).or_default(), handles);
+        }
+        for (network, handles) in &other.networks {
+            all(self.networks.entry(*network).or_default(), handles);
         }
     }
 
