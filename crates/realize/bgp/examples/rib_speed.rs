@@ -1,5 +1,4 @@
-//! What the RIB alone costs in the cases of the BGP benchmarks, without sockets, from UPDATE bodies to encoded blocks.
-//! `cargo run --release -p bgp --example rib_speed [case [shards]]`: shards are threads.
+//! The RIB's cost in the BGP benchmarks' cases, without sockets: `cargo run --release -p bgp --example rib_speed [case [shards]]`.
 
 use bgp::attribute::{AsPath, Attributes, Community, ExtendedCommunity, NextHop, Origin};
 use bgp::message::{CodecContext, EncodeContext, EncodedAttributes, UpdateBuilder, split};
