@@ -159,6 +159,13 @@ fn list(answer: &Value) -> String {
     table(COLUMNS, &rows(answer, "versions"))
 }
 
+/// A title, rows, and the columns they are shown in.
+type Section = (
+    &'static str,
+    Vec<Value>,
+    &'static [(&'static str, &'static str)],
+);
+
 fn told(answer: &Value) -> String {
     let diff = &answer["diff"];
     let objects: Vec<Value> = rows(diff, "objects")
@@ -179,7 +186,7 @@ fn told(answer: &Value) -> String {
             object
         })
         .collect();
-    let sections: [(&str, Vec<Value>, &[(&str, &str)]); 3] = [
+    let sections: [Section; 3] = [
         (
             "Objects",
             objects,

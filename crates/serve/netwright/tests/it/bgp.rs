@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -16,9 +17,13 @@ fn netwright() -> Command {
 }
 
 fn config(more: &str) -> String {
-    let port = super::free_port().port();
+    // An address of its own on loopback, so that no port has to be guessed.
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let own = NEXT.fetch_add(1, Ordering::Relaxed);
+    let address = std::net::Ipv4Addr::new(127, high.max(1), low, own);
     format!(
-        "[global]\nasn = 65001\nrouter-id = \"10.0.0.1\"\nlisten = [\"127.0.0.1\"]\nport = {port}\n\
+        "[global]\nasn = 65001\nrouter-id = \"10.0.0.1\"\nlisten = [\"{address}\"]\nport = 1790\n\
          [[networks]]\nprefix = \"203.0.113.0/24\"\n{more}"
     )
 }
