@@ -3,9 +3,12 @@
 use super::Sink;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use topology::{Batch, Cause, Map, Notification, Record, Rescan, TopologyError, Verdict, effect};
+use topology::{
+    Batch, Cause, Effect, Map, Notification, ObjectKey, Reading, Record, Rescan, Verdict, effect,
+};
 
 /// Writes records so that they outlive a crash. A failure leaves the messages with the broker.
 pub trait Journal: Send + Sync {
@@ -36,45 +39,105 @@ impl MapSink {
         }
     }
 
-    /// Applies notifications one after the other, because each may speak of what the one before it made. Their records are written
-    /// together.
-    fn apply(&self, batch: &[Notification]) -> (Vec<Verdict>, Vec<Record>, Vec<Rescan>) {
+    /// Makes one version of as many notifications as speak of different objects. One that speaks of what the version in the making
+    /// changes, or that does not apply as things stand, waits until that version is there.
+    fn apply(&self, batch: &[Notification]) -> Applied {
         let mut map = self.map.lock();
-        let (mut verdicts, mut records, mut rescans) = (Vec::new(), Vec::new(), Vec::new());
+        let mut applied = Applied::default();
+        let mut pending = Pending::default();
         for notification in batch {
-            let effect = effect(map.head(), notification);
-            let mut verdict = effect.verdict;
-            if !effect.readings.is_empty() {
-                let applied = map.apply(&Batch {
-                    cause: Cause::Events,
-                    at: jiff::Timestamp::now(),
-                    readings: effect.readings,
-                });
-                match applied {
-                    Ok(committed) => records.extend(committed.record),
-                    Err(error) => verdict = refused(&error),
-                }
+            let mut effect = effect(map.head(), notification);
+            if !pending.is_apart_from(&effect) {
+                pending.commit(&mut map, &mut applied);
+                effect = topology::effect(map.head(), notification);
             }
-            if matches!(verdict, Verdict::Applied) {
-                rescans.extend(effect.rescans);
-            }
-            verdicts.push(verdict);
+            pending.add(effect, &mut applied);
         }
-        rescans.sort();
-        rescans.dedup();
-        (verdicts, records, rescans)
+        pending.commit(&mut map, &mut applied);
+        applied.rescans.sort();
+        applied.rescans.dedup();
+        applied
     }
 }
 
-fn refused(error: &TopologyError) -> Verdict {
-    Verdict::Refused(error.to_string())
+/// What came of a batch.
+#[derive(Default)]
+struct Applied {
+    verdicts: Vec<Verdict>,
+    records: Vec<Record>,
+    rescans: Vec<Rescan>,
+}
+
+/// A version in the making.
+#[derive(Default)]
+struct Pending {
+    /// Of each notification, where its verdict stands and what it makes of the map.
+    members: Vec<(usize, Vec<Reading>)>,
+    touched: HashSet<ObjectKey>,
+}
+
+impl Pending {
+    fn is_apart_from(&self, effect: &Effect) -> bool {
+        self.members.is_empty()
+            || (effect.verdict == Verdict::Applied
+                && !keys(&effect.readings).any(|key| self.touched.contains(key)))
+    }
+
+    fn add(&mut self, effect: Effect, applied: &mut Applied) {
+        if !effect.readings.is_empty() {
+            self.touched.extend(keys(&effect.readings).cloned());
+            self.members.push((applied.verdicts.len(), effect.readings));
+        }
+        if effect.verdict == Verdict::Applied {
+            applied.rescans.extend(effect.rescans);
+        }
+        applied.verdicts.push(effect.verdict);
+    }
+
+    /// A map refuses a batch as a whole; then each notification is tried alone, so that a bad one harms only itself.
+    fn commit(&mut self, map: &mut Map, applied: &mut Applied) {
+        let members = std::mem::take(self).members;
+        let all = members.iter().flat_map(|(_, readings)| readings).cloned();
+        if members.is_empty() || write(map, all.collect(), applied).is_ok() {
+            return;
+        }
+        for (member, readings) in members {
+            if let Err(reason) = write(map, readings, applied)
+                && let Some(verdict) = applied.verdicts.get_mut(member)
+            {
+                *verdict = Verdict::Refused(reason);
+            }
+        }
+    }
+}
+
+fn write(map: &mut Map, readings: Vec<Reading>, applied: &mut Applied) -> Result<(), String> {
+    let batch = Batch {
+        cause: Cause::Events,
+        at: jiff::Timestamp::now(),
+        readings,
+    };
+    let committed = map.apply(&batch).map_err(|error| error.to_string())?;
+    applied.records.extend(committed.record);
+    Ok(())
+}
+
+fn keys(readings: &[Reading]) -> impl Iterator<Item = &ObjectKey> {
+    readings.iter().flat_map(|reading| {
+        let drafts = reading.drafts.iter().map(|draft| &draft.key);
+        drafts.chain(&reading.gone)
+    })
 }
 
 impl Sink for MapSink {
     fn take<'a>(&'a self, batch: &'a [Notification]) -> BoxFuture<'a, Vec<Verdict>> {
         Box::pin(async move {
             let _turn = self.turn.lock().await;
-            let (verdicts, records, rescans) = self.apply(batch);
+            let Applied {
+                verdicts,
+                records,
+                rescans,
+            } = self.apply(batch);
             for record in &records {
                 if let Err(error) = self.journal.write(record).await {
                     let reason = format!("the change could not be written: {error}");

@@ -1,7 +1,6 @@
-//! Bonds and teams: interfaces made of others. The aggregation is an object of its own; the interface it gives is a pNIC like the ones it
-//! is made of, because edges and addresses stand on it.
+//! Bonds and teams: a physical interface made of others, which are its members.
 
-use super::{Subject, with_some};
+use super::{Subject, pnics};
 use crate::parse::bond::Bond;
 use crate::parse::ip::Interface;
 use crate::parse::team::Team;
@@ -63,7 +62,7 @@ fn aggregate(
     subject: &Subject<'_>,
     name: &str,
     interfaces: &[Interface],
-    pnics: &mut [Draft],
+    known: &mut [Draft],
     members: impl Iterator<Item = (String, Map<String, Value>)>,
 ) -> Option<Draft> {
     let interface = interfaces.iter().find(|interface| interface.name == name);
@@ -75,7 +74,7 @@ fn aggregate(
     for (member, mut attributes) in members {
         attributes.insert("name".to_owned(), Value::from(member.as_str()));
         attributes.insert("EtherChannel Master".to_owned(), Value::from(id.as_str()));
-        let known = pnics.iter_mut().find(|pnic| {
+        let known = known.iter_mut().find(|pnic| {
             pnic.attributes.get("local_name").and_then(Value::as_str) == Some(&member)
         });
         if let Some(pnic) = known {
@@ -87,13 +86,5 @@ fn aggregate(
         }
         described.insert(member, Value::Object(attributes));
     }
-    let up = interface.is_some_and(Interface::is_up);
-    let draft = subject
-        .draft("bond", &id, name)?
-        .with("local_name", name)
-        .with("Link detected", if up { "yes" } else { "no" })
-        .with("EtherChannel", true)
-        .with("EtherChannel Master", "")
-        .with("members", json!(described));
-    Some(with_some(draft, "mac_address", mac))
+    Some(pnics::aggregate(subject, name, interfaces)?.with("members", json!(described)))
 }

@@ -9,6 +9,7 @@ pub mod known;
 pub mod lldp;
 pub mod nodes;
 pub mod oteps;
+pub mod ovn;
 pub mod pnics;
 pub mod services;
 pub mod vconnectors;

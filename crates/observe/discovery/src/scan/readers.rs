@@ -2,7 +2,8 @@
 //! all readers of a host are sent together, first those known beforehand, then those that depend on the first answers.
 
 use crate::host::{
-    Subject, bonds, instances, lldp, nodes, oteps, pnics, services, vconnectors, vedges, workloads,
+    Subject, bonds, instances, lldp, nodes, oteps, ovn, pnics, services, vconnectors, vedges,
+    workloads,
 };
 use crate::parse::ip::Interface;
 use crate::parse::{bond, bridge, ethtool, ip, libvirt, netns, os, ovs, sysfs, team, vpp};
@@ -92,6 +93,9 @@ const LLDP: &[&str] = &["lldpcli", "-f", "json", "show", "neighbors"];
 const ROUTES: &[&str] = &["ip", "route", "show"];
 const NEIGHBOURS: &[&str] = &["ip", "neigh", "show"];
 
+const OVN_CHASSIS: &[&str] = &["ovn-sbctl", "--format=json", "list", "Chassis"];
+const OVN_BINDINGS: &[&str] = &["ovn-sbctl", "--format=json", "list", "Port_Binding"];
+
 /// All readers there are.
 pub const CATALOGUE: &[Reader] = &[
     environment("keystone-regions", &["region"]),
@@ -127,7 +131,7 @@ pub const CATALOGUE: &[Reader] = &[
     ),
     host(
         "linux-pnics",
-        &["host_pnic", "bond"],
+        &["host_pnic"],
         &[SYSFS, IP_ADDRESS, IP_LINK, BONDS, TEAMS],
         second_pnics,
         read_pnics,
@@ -209,6 +213,13 @@ pub const CATALOGUE: &[Reader] = &[
         &[LLDP, IP_ADDRESS],
         nothing,
         read_lldp,
+    ),
+    host(
+        "ovn-ports",
+        &["port"],
+        &[OVN_CHASSIS, OVN_BINDINGS],
+        nothing,
+        read_ovn,
     ),
     host(
         "pod-interfaces",
@@ -304,14 +315,6 @@ fn read_pnics(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Ga
     let mut aggregates = bonds::drafts(subject, &found, &interfaces, &mut drafts);
     let of_teams = bonds::team_drafts(subject, &teams, &interfaces, &mut drafts);
     aggregates.extend(of_teams);
-    let given: Vec<Draft> = aggregates
-        .iter()
-        .filter_map(|aggregate| {
-            let name = aggregate.name.as_deref()?;
-            pnics::aggregate(subject, name, &interfaces)
-        })
-        .collect();
-    drafts.extend(given);
     drafts.extend(aggregates);
     Ok(drafts)
 }
@@ -474,6 +477,16 @@ fn read_lldp(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap
     let neighbours = crate::parse::lldp::neighbours(&answers.output(LLDP)?).map_err(broken)?;
     let interfaces = interfaces(answers, IP_ADDRESS)?;
     Ok(lldp::drafts(subject, &neighbours, &interfaces))
+}
+
+fn read_ovn(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap> {
+    // Only a host with the database answers; the others have nothing to say of ports.
+    let Ok(bindings) = answers.output(OVN_BINDINGS) else {
+        return Ok(Vec::new());
+    };
+    let rows = |text: &str| crate::parse::ovn::rows(text).map_err(broken);
+    let chassis = rows(&answers.output(OVN_CHASSIS)?)?;
+    Ok(ovn::drafts(subject, &rows(&bindings)?, &chassis))
 }
 
 fn read_pod_interfaces(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap> {

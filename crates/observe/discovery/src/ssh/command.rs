@@ -87,46 +87,10 @@ const ALLOWED: &[(Right, &[Word])] = &[
     (
         Root,
         &[
-            Is("ovn-nbctl"),
-            Is("--format=json"),
-            Is("list"),
-            Is("Logical_Switch"),
-        ],
-    ),
-    (
-        Root,
-        &[
-            Is("ovn-nbctl"),
-            Is("--format=json"),
-            Is("list"),
-            Is("Logical_Switch_Port"),
-        ],
-    ),
-    (
-        Root,
-        &[
-            Is("ovn-nbctl"),
-            Is("--format=json"),
-            Is("list"),
-            Is("Logical_Router"),
-        ],
-    ),
-    (
-        Root,
-        &[
             Is("ovn-sbctl"),
             Is("--format=json"),
             Is("list"),
             Is("Chassis"),
-        ],
-    ),
-    (
-        Root,
-        &[
-            Is("ovn-sbctl"),
-            Is("--format=json"),
-            Is("list"),
-            Is("Encap"),
         ],
     ),
     (

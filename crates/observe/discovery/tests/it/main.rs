@@ -6,5 +6,6 @@ mod fake;
 mod fake_apis;
 mod fixtures;
 mod generated;
+mod gnmi;
 mod lab;
 mod real_hosts;
