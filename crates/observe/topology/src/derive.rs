@@ -108,13 +108,11 @@ impl Deriver {
         let by_type = by_type(state, touched);
         for (rule, index) in declarations.links.iter().zip(&mut self.rules) {
             let mut pairs = Vec::new();
-            let indexed = index.take_objects(rule, state, touched, &by_type, &mut pairs);
+            let new = index.take_objects(rule, state, &by_type, &mut pairs);
             index.take_watched(state, touched, &keys, &mut pairs);
             let read = rule.reads_links.iter().filter_map(|link| ends.get(link));
             for handle in read.flatten() {
-                // The pairs of a new object were all found just now.
-                let new = touched.get(handle).is_some_and(Option::is_none);
-                if !(new && indexed.contains(*handle)) {
+                if !new.contains(*handle) {
                     linked(rule, state, Handle(*handle), &mut pairs);
                     index.partners(state, Handle(*handle), &mut pairs);
                 }
@@ -138,15 +136,23 @@ impl Deriver {
     }
 }
 
+/// Touched handles, each with the object that was there.
+type Before<'t> = (u32, Option<&'t Object>);
+
 /// Touched handles by the types of what is or was there.
-fn by_type(state: &State, touched: &Touched) -> FastMap<ObjectType, Vec<u32>> {
-    let mut out: FastMap<ObjectType, Vec<u32>> = FastMap::default();
+fn by_type<'t>(state: &State, touched: &'t Touched) -> FastMap<ObjectType, Vec<Before<'t>>> {
+    let mut out: FastMap<ObjectType, Vec<Before<'t>>> = FastMap::default();
     for (handle, before) in touched {
         let object = state.object(Handle(*handle)).or(before.as_ref());
-        if let Some(object) = object {
-            out.entry(object.key.object_type.clone())
-                .or_default()
-                .push(*handle);
+        let Some(object) = object else {
+            continue;
+        };
+        let entry = (*handle, before.as_deref());
+        match out.get_mut(&object.key.object_type) {
+            Some(list) => list.push(entry),
+            None => {
+                out.insert(object.key.object_type.clone(), vec![entry]);
+            }
         }
     }
     out
@@ -243,30 +249,30 @@ fn concerns(rule: &LinkRule, before: Option<&Object>, after: Option<&Object>) ->
 }
 
 impl RuleIndex {
-    /// Indexes the touched objects the rule looks at anew; adds the pairs this may concern. Returns the handles.
+    /// Indexes the touched objects the rule looks at anew; adds the pairs this may concern. Returns the handles that are new: all their
+    /// pairs are among those added.
     fn take_objects(
         &mut self,
         rule: &LinkRule,
         state: &State,
-        touched: &Touched,
-        by_type: &FastMap<ObjectType, Vec<u32>>,
+        by_type: &FastMap<ObjectType, Vec<Before<'_>>>,
         pairs: &mut Vec<(u32, u32)>,
     ) -> RoaringBitmap {
-        let mut indexed = RoaringBitmap::new();
+        let mut new = RoaringBitmap::new();
         let types = rule_types(rule).into_iter();
-        for handle in types.filter_map(|t| by_type.get(t)).flatten() {
-            let before = touched.get(handle).and_then(Option::as_deref);
+        for (handle, before) in types.filter_map(|t| by_type.get(t)).flatten() {
             let after = state.object(Handle(*handle)).map(|after| &**after);
-            if concerns(rule, before, after) {
+            if concerns(rule, *before, after) {
                 // Where nothing was, no link is.
                 if before.is_some() {
                     linked(rule, state, Handle(*handle), pairs);
+                } else {
+                    new.insert(*handle);
                 }
                 self.reindex(rule, state, Handle(*handle), pairs);
-                indexed.insert(*handle);
             }
         }
-        indexed
+        new
     }
 
     /// Adds the pairs that look one of the touched objects up.

@@ -14,6 +14,7 @@ use crate::{
     Coverage, Draft, Environment, Extent, ObjectType, Reading, Scope, SourceKind, TopologyError,
 };
 use jiff::{Timestamp, ToSpan};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -119,7 +120,7 @@ impl Merge<'_> {
     }
 
     fn draft(&mut self, draft: &Draft, origin: &Arc<Origin>, at: Timestamp) {
-        let key = ObjectRef::from(&draft.key);
+        let key = self.shared(ObjectRef::from(&draft.key));
         if self.state.tombs.get(&key).is_some_and(|gone| *gone >= at) {
             self.ignored += 1;
             return;
@@ -153,9 +154,9 @@ impl Merge<'_> {
             &self.state.declarations,
             self.names,
         );
-        object.parent = object
-            .get(PARENT)
-            .and_then(|parent| ObjectRef::parse(parent.as_str()?));
+        let parent = object.get(PARENT).and_then(Value::as_str);
+        let parent = parent.and_then(ObjectRef::parse);
+        object.parent = parent.map(|parent| self.shared(parent));
         if object.stale.as_ref().is_some_and(|stale| stale.since <= at) {
             object.stale = None;
         }
@@ -169,6 +170,21 @@ impl Merge<'_> {
         let handle = self.state.put(object);
         self.touch(handle, before.as_ref());
         self.saw(handle, draft.extent, &origin.kind, at);
+    }
+
+    /// The same name, in texts that objects share where one has it already.
+    fn shared(&self, key: ObjectRef) -> ObjectRef {
+        let known = self.state.by_key.get_key_value(&key);
+        if let Some((known, _)) = known {
+            return known.clone();
+        }
+        match self.state.declarations.object_type(&key.object_type) {
+            Some(rule) => ObjectRef {
+                object_type: rule.name.clone(),
+                id: key.id,
+            },
+            None => key,
+        }
     }
 
     /// Has a source of the same rank given a newer account of the whole object?
