@@ -1,22 +1,18 @@
 //! Event listeners: one for each environment that is configured to listen; notifications become versions as they come.
 
-use crate::scans::{known, start_at};
 use crate::{Inner, LiveMap, Result};
 use discovery::environment::Config;
 use discovery::events::{Listener, Sink};
+use discovery::host::known::Known;
 use discovery::kubernetes::Kubernetes;
 use discovery::kubernetes::watch::{Collection, follow};
-use discovery::scan::{Request, Scan};
+use discovery::scan::{Request, Scan, Start};
 use discovery::ssh::Hosts;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use topology::{
-    Batch, Cause, Effect, Environment, Message, Notification, ObjectRef, Reading, Rescan, Severity,
-    Verdict,
-};
+use topology::{Batch, Cause, Environment, Notification, Reading, Rescan, Verdict};
 
 /// Readings of a watch that may wait for the map.
 const WAITING_READINGS: usize = 1024;
@@ -149,66 +145,22 @@ impl Sink for MapSink {
         batch: &'a [Notification],
     ) -> futures::future::BoxFuture<'a, Vec<Verdict>> {
         Box::pin(async move {
-            let mut verdicts = Vec::with_capacity(batch.len());
-            let mut rescans = BTreeSet::new();
-            for notification in batch {
-                let (verdict, wanted) = self.take_one(notification).await;
-                verdicts.push(verdict);
-                rescans.extend(wanted);
+            let (map, taken) = (self.map.clone(), batch.to_vec());
+            let taken = tokio::task::spawn_blocking(move || map.take(&taken, Timestamp::now()));
+            let retry = |reason: String| vec![Verdict::Retry(reason); batch.len()];
+            match taken.await {
+                Ok(Ok((verdicts, rescans))) => {
+                    self.rescan(rescans).await;
+                    verdicts
+                }
+                Ok(Err(error)) => retry(error.to_string()),
+                Err(error) => retry(error.to_string()),
             }
-            self.rescan(rescans.into_iter().collect()).await;
-            verdicts
         })
     }
 }
 
 impl MapSink {
-    async fn take_one(&self, notification: &Notification) -> (Verdict, Vec<Rescan>) {
-        let head = self.map.head();
-        let Effect {
-            verdict,
-            readings,
-            rescans,
-            related,
-        } = topology::effect(&head, notification);
-        if verdict != Verdict::Applied {
-            return (verdict, Vec::new());
-        }
-        let message = related.map(|related| {
-            let plain = |key: topology::ObjectKey| ObjectRef {
-                object_type: key.object_type,
-                id: key.id,
-            };
-            Message {
-                id: 0,
-                severity: Severity::Info,
-                source: "OpenStack".into(),
-                text: notification.event_type.clone(),
-                at: notification.timestamp,
-                received_at: Timestamp::now(),
-                objects: vec![plain(related.object)],
-                context: Some(plain(related.context)),
-                viewed: false,
-            }
-        });
-        let map = self.map.clone();
-        let batch = events_batch(readings);
-        let taken = tokio::task::spawn_blocking(move || -> Result<()> {
-            map.apply(&batch)?;
-            map.tell(Vec::from_iter(message))?;
-            Ok(())
-        })
-        .await;
-        match taken {
-            Ok(Ok(())) => (Verdict::Applied, rescans),
-            Ok(Err(error @ crate::InventoryError::Disk(_))) => {
-                (Verdict::Retry(error.to_string()), Vec::new())
-            }
-            Ok(Err(error)) => (Verdict::Refused(error.to_string()), Vec::new()),
-            Err(error) => (Verdict::Retry(error.to_string()), Vec::new()),
-        }
-    }
-
     /// Reads what the notifications did not hold. What cannot be read is marked stale by the readings themselves.
     async fn rescan(&self, rescans: Vec<Rescan>) {
         if rescans.is_empty() {
@@ -229,10 +181,7 @@ impl MapSink {
         let mut readings = Vec::new();
         for rescan in rescans {
             let head = self.map.head();
-            let Ok(mut start) = start_at(&head, &rescan.start) else {
-                continue;
-            };
-            start.types = rescan.types;
+            let start = Start::of(&head, &rescan);
             let scan = Scan {
                 environment: &self.environment,
                 tree: &tree,
@@ -243,7 +192,7 @@ impl MapSink {
             let request = Request {
                 facts: config.facts.clone(),
                 start: Some(start),
-                known: known(&head),
+                known: Known::of(&head),
                 hosts: Vec::new(),
                 limits: config.limits(),
             };

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use topology::{
     Batch, CheckResult, Committed, Declarations, Environment, History, Map, Message, MessageQuery,
-    Messages, Profile, Record, Retention, Version,
+    Messages, Notification, ObjectRef, Profile, Record, Related, Rescan, Retention, Severity,
+    Verdict, Version,
 };
 
 pub struct LiveMap {
@@ -102,6 +103,34 @@ impl LiveMap {
         Ok(committed)
     }
 
+    /// Takes notifications in, as few versions as possible, with a message for each that was applied; all of it is durable
+    /// when it returns, by one write. A verdict for each, and what must be read again.
+    pub fn take(
+        &self,
+        batch: &[Notification],
+        now: Timestamp,
+    ) -> Result<(Vec<Verdict>, Vec<Rescan>)> {
+        let mut inner = self.inner.lock();
+        let applied = discovery::events::apply(&mut inner.map, batch);
+        let about = batch.iter().zip(&applied.verdicts).zip(applied.related);
+        let messages = about.filter_map(|((notification, verdict), related)| {
+            let related = related.filter(|_| *verdict == Verdict::Applied)?;
+            Some(message_of(notification, &related, now))
+        });
+        let told = self.numbered(messages.collect());
+        let mut records = applied.records;
+        records.extend(
+            told.iter()
+                .map(|message| Record::Message(Box::new(message.clone()))),
+        );
+        if !records.is_empty() {
+            self.write(&mut inner, &records)?;
+            self.show(&inner);
+            self.show_messages(&told);
+        }
+        Ok((applied.verdicts, applied.rescans))
+    }
+
     /// Names the present state.
     pub fn snapshot(&self, name: &str, pinned: bool, now: Timestamp) -> Result<Committed> {
         self.change(|map| Ok(map.snapshot(name, pinned, now)?))
@@ -160,24 +189,33 @@ impl LiveMap {
             return Ok(messages);
         }
         let mut inner = self.inner.lock();
-        let next = self.messages.read().next_id();
-        let told: Vec<Message> = (next..)
-            .zip(messages)
-            .map(|(id, message)| Message { id, ..message })
-            .collect();
+        let told = self.numbered(messages);
         let records: Vec<Record> = told
             .iter()
             .map(|message| Record::Message(Box::new(message.clone())))
             .collect();
         inner.log.append(&lines(&records)?)?;
+        self.show_messages(&told);
+        Ok(told)
+    }
+
+    /// Messages with the ids they will be kept under; the caller holds the lock.
+    fn numbered(&self, messages: Vec<Message>) -> Vec<Message> {
+        let next = self.messages.read().next_id();
+        (next..)
+            .zip(messages)
+            .map(|(id, message)| Message { id, ..message })
+            .collect()
+    }
+
+    fn show_messages(&self, told: &[Message]) {
         let mut messages = self.messages.write();
-        for message in &told {
+        for message in told {
             messages.add(message.clone());
         }
         drop(messages);
         self.changed
             .send_modify(|mark| mark.messages += told.len() as u64);
-        Ok(told)
     }
 
     /// Marks a message as seen; false if there is none.
@@ -201,7 +239,7 @@ impl LiveMap {
         self.messages.read().get(id).cloned()
     }
 
-    pub fn message_counts(&self) -> std::collections::BTreeMap<topology::Severity, usize> {
+    pub fn message_counts(&self) -> std::collections::BTreeMap<Severity, usize> {
         self.messages.read().counts()
     }
 
@@ -230,5 +268,20 @@ fn same_target(checked: &topology::Target, told: &topology::Target) -> bool {
         (Object { object: a, .. }, Object { object: b, .. }) => a == b,
         (Link(a), Link(b)) => a == b,
         _ => false,
+    }
+}
+
+/// The message that tells of a notification.
+fn message_of(notification: &Notification, related: &Related, now: Timestamp) -> Message {
+    Message {
+        id: 0,
+        severity: Severity::Info,
+        source: "OpenStack".into(),
+        text: notification.event_type.clone(),
+        at: notification.timestamp,
+        received_at: now,
+        objects: vec![ObjectRef::from(&related.object)],
+        context: Some(ObjectRef::from(&related.context)),
+        viewed: false,
     }
 }

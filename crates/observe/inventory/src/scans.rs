@@ -12,9 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
-use topology::{
-    Batch, Cause, Draft, Environment, Message, ObjectKey, ObjectType, Severity, Version,
-};
+use topology::{Batch, Cause, Environment, Message, ObjectKey, ObjectRef, Severity, Version};
 
 /// Scans that may wait.
 const MAX_WAITING: usize = 100;
@@ -344,7 +342,7 @@ impl Inner {
             .map(|key| start_at(&head, key))
             .transpose()?;
         let known = match &start {
-            Some(_) => known(&head),
+            Some(_) => Known::of(&head),
             None => Known::default(),
         };
         let progress = |progress: Progress| self.note_progress(row.id, progress);
@@ -472,42 +470,13 @@ pub(crate) fn unreadable(what: &str, error: &dyn std::fmt::Display) -> Inventory
     }
 }
 
-/// Where a scan that starts at an object goes.
-pub(crate) fn start_at(version: &Version, key: &ObjectKey) -> Result<Start> {
-    let wanted = topology::ObjectRef {
-        object_type: key.object_type.clone(),
-        id: key.id.clone(),
-    };
-    let handle = version.find(&wanted).ok_or_else(|| InventoryError::None {
-        what: "object",
-        id: key.to_string(),
-    })?;
-    Ok(Start {
-        key: key.clone(),
-        host: version.place(handle).map(|place| place.to_string()),
-        types: Vec::<ObjectType>::new(),
-    })
-}
-
-/// What host scanners need to know of the rest, when the rest is not scanned with them.
-pub(crate) fn known(version: &Version) -> Known {
-    let mut known = Known::default();
-    let drafts: Vec<Draft> = version
-        .objects()
-        .map(|(_, object)| {
-            let key = ObjectKey {
-                environment: version.profile.name.clone(),
-                object_type: object.key.object_type.clone(),
-                id: object.key.id.clone(),
-            };
-            let attributes = object.attributes();
-            let mut draft = Draft::whole(key, object.name());
-            draft.attributes = attributes
-                .map(|attribute| (attribute.name.clone(), attribute.believed.value.clone()))
-                .collect();
-            draft
-        })
-        .collect();
-    known.learn(&drafts);
-    known
+/// Where a scan that starts at an object goes; the object must be on the map.
+fn start_at(version: &Version, key: &ObjectKey) -> Result<Start> {
+    match version.find(&ObjectRef::from(key)) {
+        Some(_) => Ok(Start::at(version, key, &[])),
+        None => Err(InventoryError::None {
+            what: "object",
+            id: key.to_string(),
+        }),
+    }
 }

@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use topology::{
-    Batch, Cause, Effect, Map, Notification, ObjectKey, Reading, Record, Rescan, Verdict, effect,
+    Batch, Cause, Effect, Map, Notification, ObjectKey, Reading, Record, Related, Rescan, Verdict,
+    effect,
 };
 
 /// Writes records so that they outlive a crash. A failure leaves the messages with the broker.
@@ -38,34 +39,37 @@ impl MapSink {
             turn: tokio::sync::Mutex::new(()),
         }
     }
+}
 
-    /// Makes one version of as many notifications as speak of different objects. One that speaks of what the version in the making
-    /// changes, or that does not apply as things stand, waits until that version is there.
-    fn apply(&self, batch: &[Notification]) -> Applied {
-        let mut map = self.map.lock();
-        let mut applied = Applied::default();
-        let mut pending = Pending::default();
-        for notification in batch {
-            let mut effect = effect(map.head(), notification);
-            if !pending.is_apart_from(&effect) {
-                pending.commit(&mut map, &mut applied);
-                effect = topology::effect(map.head(), notification);
-            }
-            pending.add(effect, &mut applied);
+/// Makes one version of as many notifications as speak of different objects. One that speaks of what the version in the making
+/// changes, or that does not apply as things stand, waits until that version is there.
+pub fn apply(map: &mut Map, batch: &[Notification]) -> Applied {
+    let mut applied = Applied::default();
+    let mut pending = Pending::default();
+    for notification in batch {
+        let mut effect = effect(map.head(), notification);
+        if !pending.is_apart_from(&effect) {
+            pending.commit(map, &mut applied);
+            effect = topology::effect(map.head(), notification);
         }
-        pending.commit(&mut map, &mut applied);
-        applied.rescans.sort();
-        applied.rescans.dedup();
-        applied
+        pending.add(effect, &mut applied);
     }
+    pending.commit(map, &mut applied);
+    applied.rescans.sort();
+    applied.rescans.dedup();
+    applied
 }
 
 /// What came of a batch.
-#[derive(Default)]
-struct Applied {
-    verdicts: Vec<Verdict>,
-    records: Vec<Record>,
-    rescans: Vec<Rescan>,
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// One per notification.
+    pub verdicts: Vec<Verdict>,
+    /// What each is about, where it says so.
+    pub related: Vec<Option<Related>>,
+    /// To be written before the versions are shown.
+    pub records: Vec<Record>,
+    pub rescans: Vec<Rescan>,
 }
 
 /// A version in the making.
@@ -91,6 +95,7 @@ impl Pending {
         if effect.verdict == Verdict::Applied {
             applied.rescans.extend(effect.rescans);
         }
+        applied.related.push(effect.related);
         applied.verdicts.push(effect.verdict);
     }
 
@@ -137,7 +142,8 @@ impl Sink for MapSink {
                 verdicts,
                 records,
                 rescans,
-            } = self.apply(batch);
+                related: _,
+            } = apply(&mut self.map.lock(), batch);
             for record in &records {
                 if let Err(error) = self.journal.write(record).await {
                     let reason = format!("the change could not be written: {error}");

@@ -10,7 +10,7 @@ mod map_sink;
 mod status;
 
 pub use listener::{Listener, Settings};
-pub use map_sink::{Journal, MapSink};
+pub use map_sink::{Applied, Journal, MapSink, apply};
 pub use status::{State, Status, StatusBoard};
 
 use futures::future::BoxFuture;
