@@ -35,6 +35,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use topology::{Declarations, Environment, Retention};
@@ -54,6 +55,8 @@ pub(crate) struct Inner {
     maps: RwLock<BTreeMap<Environment, Arc<LiveMap>>>,
     scan_book: scans::Scans,
     running: Mutex<scans::Running>,
+    /// Until then, scans only wait.
+    started: AtomicBool,
     schedules: schedules::Schedules,
     schedule_changed: Notify,
     board: StatusBoard,
@@ -89,6 +92,7 @@ impl Inventory {
             maps: RwLock::default(),
             scan_book: Kept::open(&dir.join("scans"))?,
             running: Mutex::default(),
+            started: AtomicBool::new(false),
             schedules: Kept::open(&dir.join("schedules"))?,
             schedule_changed: Notify::new(),
             board: StatusBoard::default(),
@@ -106,6 +110,7 @@ impl Inventory {
 
     /// Starts listeners, schedules and waiting scans; needs the runtime.
     pub fn start(&self) {
+        self.0.started.store(true, Ordering::Release);
         for name in self.0.environment_names() {
             self.0.listen(&name);
         }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 use topology::{Batch, Cause, Environment, Message, ObjectKey, ObjectRef, Severity, Version};
 
@@ -253,6 +254,9 @@ impl Inner {
 
     /// Starts what waits, as far as the limits allow.
     pub(crate) fn start_waiting(self: &Arc<Self>) {
+        if !self.started.load(Ordering::Acquire) {
+            return;
+        }
         let mut running = self.running.lock();
         while running.jobs.len() < AT_ONCE {
             let busy = |environment: &Environment| {

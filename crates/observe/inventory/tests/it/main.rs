@@ -5,8 +5,8 @@ use inventory::{Inventory, InventoryError, ScanRequest, ScanRow, ScanState};
 use jiff::Timestamp;
 use std::path::Path;
 use topology::{
-    Batch, Cause, Draft, Environment, Message, MessageQuery, ObjectKey, Reading, Severity, Source,
-    SourceKind,
+    Batch, Cause, Draft, Environment, Message, MessageQuery, ObjectKey, ObjectRef, Reading,
+    Severity, Source, SourceKind,
 };
 
 fn prod() -> Environment {
@@ -131,7 +131,13 @@ async fn a_scan_that_reaches_nobody_says_so_and_takes_nothing_away() {
     let inventory = with_prod(dir.path());
     inventory.start();
     let map = inventory.map(&prod()).expect("the map");
-    map.apply(&reading(&["127.0.0.1"])).expect("applied");
+    let mut known = reading(&["127.0.0.1"]);
+    let key = |kind: &str, id: &str| ObjectKey::new(&prod(), kind, id).expect("a key");
+    let pnic = Draft::whole(key("host_pnic", "eno1"), "eno1")
+        .under(key("host", "127.0.0.1"))
+        .with("host", "127.0.0.1");
+    known.readings[0].drafts.push(pnic);
+    map.apply(&known).expect("applied");
     let scan = inventory.submit_scan(scan_all()).expect("submitted");
     let scan = ended(&inventory, scan.id).await;
     assert_eq!(scan.state, ScanState::CompletedWithErrors, "{scan:?}");
@@ -139,14 +145,11 @@ async fn a_scan_that_reaches_nobody_says_so_and_takes_nothing_away() {
         scan.faults.iter().any(|(place, _)| place == "127.0.0.1"),
         "{scan:?}"
     );
-    assert_eq!(map.head().object_count(), 1, "what could not be read stays");
-    let (_, host) = map
-        .head()
-        .objects()
-        .next()
-        .map(|(handle, object)| (handle, object.clone()))
-        .expect("the host");
-    assert!(host.stale.is_some(), "and is stale");
+    let head = map.head();
+    assert_eq!(head.object_count(), 2, "what could not be read stays");
+    let pnic = ObjectRef::new("host_pnic", "eno1").expect("a key");
+    let pnic = head.get(&pnic).expect("the NIC");
+    assert!(pnic.stale.is_some(), "and is stale");
     assert!(matches!(
         inventory.cancel_scan(scan.id),
         Err(InventoryError::NotCancellable { .. })
