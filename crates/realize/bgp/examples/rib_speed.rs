@@ -168,6 +168,7 @@ fn info(kind: PeerKind, number: u32, families: FamilySet) -> PeerInfo {
         require_policy: false,
         next_hop: NextHopMode::Standard,
         as_override: false,
+        replace_as: false,
         remove_private: RemovePrivate::No,
         enforce_first_as: true,
         allow_own_as: 0,

@@ -17,6 +17,8 @@ pub struct Export {
     pub route_server_client: bool,
     /// The neighbor's own AS in a path is replaced by ours.
     pub as_override: bool,
+    /// With local-as: our real AS does not stand in the path as well.
+    pub replace_as: bool,
     pub remove_private: RemovePrivate,
     /// Long-lived stale routes go to it even without LLGR (RFC 9494 4.7).
     pub long_lived_partial: bool,
@@ -32,6 +34,7 @@ impl Export {
             rr_client: table.or("rr-client", false),
             route_server_client: table.or("route-server-client", false),
             as_override: table.or("as-override", false),
+            replace_as: table.or("replace-as", false),
             remove_private: table.or("remove-private", RemovePrivate::default()),
             long_lived_partial: table.or("long-lived-partial", false),
             add_path_limit: table.or("add-path-limit", AddPathSend::All),

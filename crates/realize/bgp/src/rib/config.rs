@@ -167,6 +167,8 @@ pub struct PeerInfo {
     pub require_policy: bool,
     pub next_hop: NextHopMode,
     pub as_override: bool,
+    /// With local-as: it is prepended in place of our real AS, not before it.
+    pub replace_as: bool,
     pub remove_private: RemovePrivate,
     /// External: the first AS of its paths must be its own. Off for route-server clients.
     pub enforce_first_as: bool,

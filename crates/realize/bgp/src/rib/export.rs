@@ -31,6 +31,8 @@ pub(crate) struct ExportKey {
     next_hop: NextHopMode,
     extended_next_hop: bool,
     as_override: bool,
+    /// Our real AS is prepended too, behind the one of the session.
+    real_as: bool,
     remove_private: RemovePrivate,
     route_server_client: bool,
     role: Option<Role>,
@@ -71,6 +73,7 @@ impl ExportKey {
             next_hop: peer.next_hop,
             extended_next_hop: peer.extended_next_hop.contains(family),
             as_override: external && peer.as_override,
+            real_as: external && !peer.replace_as,
             remove_private: peer.remove_private,
             route_server_client: external && peer.route_server_client,
             role: peer.role.filter(|_| external && unicast),
@@ -319,10 +322,10 @@ impl Export<'_> {
             path = Cow::Owned(path.replaced(key.peer_asn, key.local_asn));
         }
         let path = path.without_confederations();
-        attributes.as_path = if key.local_asn == self.own.asn {
+        attributes.as_path = if key.local_asn == self.own.asn || !key.real_as {
             path.prepended(key.local_asn, 1)
         } else {
-            // RFC 7705 3.1: the session's AS stands before our real one.
+            // RFC 7705 3.1: the session's AS stands before our real one, unless that is to be hidden.
             path.prepended(self.own.asn, 1).prepended(key.local_asn, 1)
         };
         // RFC 9234 5, egress.

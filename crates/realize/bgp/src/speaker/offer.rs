@@ -129,6 +129,7 @@ pub(super) fn peer_info(
         require_policy: neighbor.require_policy,
         next_hop: export.next_hop,
         as_override: export.as_override,
+        replace_as: export.replace_as,
         remove_private: export.remove_private,
         enforce_first_as: neighbor.enforce_first_as,
         allow_own_as: neighbor.allow_own_as,

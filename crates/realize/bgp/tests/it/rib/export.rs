@@ -213,6 +213,11 @@ fn as_override_remove_private_and_local_as() {
         ..to
     };
     assert_eq!(path(&local, &[7]), AsPath::sequence(&[64999, OWN_AS, 7]));
+    let hidden = PeerInfo {
+        replace_as: true,
+        ..local
+    };
+    assert_eq!(path(&hidden, &[7]), AsPath::sequence(&[64999, 7]));
 }
 
 #[test]
