@@ -9,7 +9,7 @@ use crate::bgp::load::{Load, Plan, State};
 use crate::bgp::router::{Neighbor, Router, RouterConfig, Software};
 use crate::bgp::routes::{Kind, SLOTS, Source};
 use crate::bgp::site::Site;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use bgp::torture::{Case, Session, corpus};
 use bgp::{Family, FamilySet};
 use ipnet::Ipv4Net;
@@ -21,7 +21,7 @@ const SENDER: u32 = 100_001;
 const OBSERVER: u32 = 100_002;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What a marker overtakes: programs that sort what they send do so within one batch.
-const STRAGGLERS: Duration = Duration::from_millis(20);
+const STRAGGLERS: Duration = Duration::from_millis(10);
 
 /// What a program made of the corpus; each a count and of how many.
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,9 +96,9 @@ impl Rack {
         })
     }
 
-    /// Sends a message and a marker; `true` if the session lives, with the marker at the observer.
-    fn survives(&mut self, message: &[u8]) -> Result<bool> {
-        self.load.send(SENDER_SESSION, message.to_vec().into())?;
+    /// Sends messages and a marker; `true` if the session lives, with the marker at the observer.
+    fn survives(&mut self, messages: &[u8]) -> Result<bool> {
+        self.load.send(SENDER_SESSION, messages.to_vec().into())?;
         let source = Source {
             kind: Kind::Ipv4,
             asn: SENDER,
@@ -149,6 +149,7 @@ fn run(software: Software) -> Result<Score> {
         ..Session::external(SENDER, Site::source(0))
     };
     let cases = corpus(&session);
+    eprintln!("    {software}: {} messages", cases.len());
     let mut rack = Rack::new(software)?;
     let mut score = Score::default();
     for (slot, case) in cases.iter().enumerate() {
@@ -159,9 +160,7 @@ fn run(software: Software) -> Result<Score> {
 }
 
 fn one(rack: &mut Rack, slot: u32, case: &Case, score: &mut Score) -> Result<()> {
-    let good = rack.survives(&case.good)?;
-    ensure!(good, "a valid announcement ended the session");
-    let lives = rack.survives(&case.message)?;
+    let lives = rack.survives(&[&case.good[..], &case.message].concat())?;
     let right = case.passes(lives, rack.observed(slot));
     let mut count = |of: fn(&mut Score) -> &mut (u32, u32), right: bool| {
         let (rights, all) = of(score);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 pub(super) use bgp::Family;
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The AS that internal sessions are in.
 pub(super) const ASN: u32 = 65000;
