@@ -185,9 +185,8 @@ async fn ports_are_found_by_what_indexes_know() {
             }),
         )
         .await;
-    cloud
-        .port(ADMIN, json!({"network_id": network, "name": "q"}))
-        .await;
+    let q = json!({"network_id": network, "name": "q", "fixed_ips": [{"ip_address": "10.0.0.77"}]});
+    cloud.port(ADMIN, q).await;
     assert_eq!(port["binding:vif_type"], "tap");
     assert_eq!(port["binding:vif_details"]["port_filter"], true);
     assert_eq!(port["status"], "DOWN");
