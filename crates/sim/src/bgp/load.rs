@@ -209,20 +209,6 @@ impl Load {
         Ok(first)
     }
 
-    /// Opens a session again that the peer has closed; it begins without routes.
-    pub fn reopen(
-        &mut self,
-        namespace: &Namespace,
-        session: usize,
-        timeout: Duration,
-    ) -> Result<()> {
-        let closed = &mut self.sessions[session];
-        closed.have.fill(0);
-        closed.count = 0;
-        closed.stalled = false;
-        self.open(namespace, session, timeout)
-    }
-
     /// Opens what is closed from a session on.
     fn open(&mut self, namespace: &Namespace, first: usize, timeout: Duration) -> Result<()> {
         let started = Instant::now();

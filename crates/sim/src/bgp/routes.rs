@@ -8,6 +8,7 @@ use super::messages::{
     self, MAX_MESSAGE, TRANSITIVE, WELL_KNOWN, attribute, mp_reach, mp_unreach, route_target,
 };
 use bgp::Family;
+use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 use std::ops::Range;
 
@@ -47,6 +48,13 @@ impl Kind {
 fn slot(number: u32) -> u32 {
     let place = (number / BLOCK).wrapping_mul(0x9e37_79b1) % PLACES;
     place * BLOCK + number % BLOCK
+}
+
+/// The slot that a prefix stands for, if it is a /24 of ours.
+pub(super) fn slot_of_prefix(prefix: Ipv4Net) -> Option<u32> {
+    let offset = u32::from(prefix.network()).checked_sub(FIRST_PREFIX)?;
+    let slot = offset >> 8;
+    (prefix.prefix_len() == 24 && slot < SLOTS).then_some(slot)
 }
 
 /// What an injector announces.
