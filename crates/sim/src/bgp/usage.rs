@@ -71,10 +71,13 @@ mod tests {
         assert!(before.peak > 1 << 20);
         let filled = vec![1_u8; 64 << 20];
         let mut sum = 0_u64;
-        while Usage::of(&[own]).expect("own usage").cpu < before.cpu + Duration::from_millis(50) {
+        let after = loop {
             sum += filled.iter().map(|byte| u64::from(*byte)).sum::<u64>();
-        }
-        let after = Usage::of(&[own]).expect("own usage");
+            let now = Usage::of(&[own]).expect("own usage");
+            if now.cpu >= before.cpu + Duration::from_millis(50) {
+                break now;
+            }
+        };
         assert!(sum > 0 && after.peak > before.peak.max(64 << 20) / 2);
         assert!(Usage::of(&[4_194_399]).is_err());
     }
