@@ -65,9 +65,6 @@ impl Inner {
 
     pub(crate) fn add(&self, config: Config, credentials: &Credentials) -> Result<()> {
         let name = config.name.clone();
-        if self.own.as_ref().is_some_and(|own| *own == name) {
-            return Err(InventoryError::OwnEnvironment(name));
-        }
         check(&config, credentials)?;
         let row = Row {
             sealed: self.vault.seal(&name, credentials)?,

@@ -47,8 +47,6 @@ pub struct Inventory(Arc<Inner>);
 pub(crate) struct Inner {
     dir: PathBuf,
     vault: Vault,
-    /// The cloud this controller runs itself, if it does: not configured by anyone.
-    own: Option<Environment>,
     declarations: RwLock<Arc<Declarations>>,
     clique_texts: Kept<Option<CliqueTexts>>,
     environments: environments::Rows,
@@ -85,7 +83,6 @@ impl Inventory {
         )?;
         let inner = Inner {
             vault: Vault::open(&dir.join("key"))?,
-            own: None,
             declarations: RwLock::new(Arc::new(declarations)),
             clique_texts,
             environments: Kept::open(&dir.join("environments"))?,
