@@ -9,12 +9,12 @@ use bgp::message::{
 };
 use bgp::nlri::{EvpnNlri, Label, Nlri, Payload, Route, RouteDistinguisher, RtMembership};
 use bgp::{Family, FamilySet};
-use netgauze_bgp_pkt::BgpMessage;
 use netgauze_bgp_pkt::wire::deserializer::{BgpParsingContext, BgpParsingIgnoredErrors};
+use netgauze_bgp_pkt::{BgpMessage, community as theirs};
 use netgauze_iana::address_family::AddressType;
 use netgauze_parse_utils::WritablePdu;
 use netgauze_parse_utils::reader::SliceReader;
-use netgauze_parse_utils::traits::ParseFromWithOneInput;
+use netgauze_parse_utils::traits::{ParseFrom, ParseFromWithOneInput};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -96,11 +96,19 @@ fn first_octet(net: ipnet::IpNet) -> u8 {
     }
 }
 
-/// It knows no confederation segments, has one next hop a family, and clears the reserved bits of extended communities, which we pass on.
+/// Whether NetGauze writes an extended community as it read it: of some it clears the reserved bits, a Source AS (RFC 6514, 0x0209) it
+/// writes as a route target. We pass all of them on.
+fn survives(community: &ExtendedCommunity) -> bool {
+    let mut reader = SliceReader::new(&community.0);
+    let mut written = Vec::new();
+    theirs::ExtendedCommunity::parse(&mut reader)
+        .is_ok_and(|read| read.write(&mut written).is_ok() && written == community.0)
+}
+
+/// It knows no confederation segments and has one next hop a family.
 fn narrow_attributes(mut attributes: Attributes) -> Attributes {
     attributes.as_path = attributes.as_path.without_confederations();
-    let exact = |one: &ExtendedCommunity| ExtendedCommunity::from(one.kind()) == *one;
-    let extended = attributes.extended.iter().copied().filter(exact);
+    let extended = attributes.extended.iter().copied().filter(survives);
     attributes.extended = extended.collect();
     if let Some(NextHop::Ipv6 { link_local, .. }) = &mut attributes.next_hop {
         *link_local = None;
