@@ -5,4 +5,6 @@ mod hostile;
 mod interface;
 mod kernel;
 mod lab;
+mod overlay;
 mod sessions;
+mod vtep;

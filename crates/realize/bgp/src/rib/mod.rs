@@ -50,7 +50,7 @@ mod vrf;
 pub use best::Reason;
 pub use config::{
     AddPathSend, BestPathOptions, MacVrfConfig, NextHopMode, PeerInfo, PeerKind, Reach,
-    RemovePrivate, RibChange, RibConfig, TableId, VrfConfig, VrfId,
+    RemovePrivate, RibChange, RibConfig, TableId, VrfConfig, VrfId, VtepConfig,
 };
 pub use executor::{Executor, Job};
 pub use read::SCANNED;
