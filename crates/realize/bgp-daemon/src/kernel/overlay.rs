@@ -154,6 +154,8 @@ impl<K: Copy + Ord, V: Copy + Ord> Entries<K, V> {
 pub(crate) struct Overlay {
     protocol: u8,
     tunnels: Vec<(Vxlan, Tunnel)>,
+    /// The interface with the addresses, of VXLAN devices whose forwarding entries are known.
+    svis: BTreeMap<u32, u32>,
     neighbors: Entries<NeighborKey, Mac>,
     forwards: Entries<ForwardKey, Forwarding>,
     /// What is asked for has to be worked out again.
@@ -166,6 +168,7 @@ impl Overlay {
         Self {
             protocol,
             tunnels: Vec::new(),
+            svis: BTreeMap::new(),
             neighbors: Entries::default(),
             forwards: Entries::default(),
             dirty: false,
@@ -225,9 +228,11 @@ impl Overlay {
             self.ask();
         }
         let mut steps = Vec::new();
+        let marked = self.marks();
         for (key, mac) in self.neighbors.missing() {
             steps.push(Step::SetNeighbor(self.neighbor(key, mac)));
         }
+        self.unmark(&marked);
         for ((vxlan, mac), forwarding) in self.forwards.missing() {
             if let Some(remote) = forwarding.into {
                 steps.push(Step::SetForward {
@@ -254,6 +259,29 @@ impl Overlay {
             steps.push(Step::DeleteNeighbor(self.neighbor(key, mac)));
         }
         steps
+    }
+
+    /// The MACs that our neighbours lead to, each with the interface.
+    fn marks(&self) -> BTreeSet<(u32, Mac)> {
+        let have = self.neighbors.have.iter();
+        have.filter_map(|((svi, _), have)| match have {
+            Have::Ours { value, .. } => Some((*svi, *value)),
+            Have::Foreign => None,
+        })
+        .collect()
+    }
+
+    /// A forwarding entry of an earlier run whose mark has been given to another MAC goes at once: the next run would not
+    /// know it.
+    fn unmark(&mut self, before: &BTreeSet<(u32, Mac)>) {
+        let now = self.marks();
+        for ((vxlan, mac), have) in &mut self.forwards.have {
+            let mark = self.svis.get(vxlan).map(|svi| (*svi, *mac));
+            let is_lost = mark.is_some_and(|mark| before.contains(&mark) && !now.contains(&mark));
+            if let Have::Ours { earlier, .. } = have {
+                *earlier &= !is_lost;
+            }
+        }
     }
 
     fn neighbor(&self, (interface, address): NeighborKey, mac: Mac) -> Neighbor {
@@ -292,16 +320,14 @@ impl Overlay {
 
     /// All forwarding entries of the devices that matter, each with its interface that has the addresses.
     pub(crate) fn compare_forwards(&mut self, forwards: &[(Vxlan, Forward)]) {
-        self.forwards.have.clear();
-        let ours = self.neighbors.have.iter();
-        let marks: BTreeSet<(u32, Mac)> = ours
-            .filter_map(|((svi, _), have)| match have {
-                Have::Ours { value, .. } => Some((*svi, *value)),
-                Have::Foreign => None,
-            })
-            .collect();
+        let marks = self.marks();
+        let before = std::mem::take(&mut self.forwards.have);
         for (device, forward) in forwards {
-            self.forward_told(forward, true, marks.contains(&(device.svi, forward.mac)));
+            self.svis.insert(device.index, device.svi);
+            let known = before.get(&(forward.interface, forward.mac));
+            let is_ours = matches!(known, Some(Have::Ours { .. }));
+            let marked = is_ours || marks.contains(&(device.svi, forward.mac));
+            self.forward_told(forward, true, marked);
         }
     }
 
