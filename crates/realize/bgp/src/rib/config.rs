@@ -170,6 +170,8 @@ pub struct PeerInfo {
     /// With local-as: it is prepended in place of our real AS, not before it.
     pub replace_as: bool,
     pub remove_private: RemovePrivate,
+    /// Unicast families in which it is sent a default route of ours in place of any other; no policy is asked.
+    pub default_originate: FamilySet,
     /// External: the first AS of its paths must be its own. Off for route-server clients.
     pub enforce_first_as: bool,
     /// How often our own AS may stand in a received path.

@@ -132,6 +132,7 @@ pub(super) fn peer_info(
         as_override: export.as_override,
         replace_as: export.replace_as,
         remove_private: export.remove_private,
+        default_originate: neighbor.default_originate(),
         enforce_first_as: neighbor.enforce_first_as,
         allow_own_as: neighbor.allow_own_as,
         route_server_client: export.route_server_client,

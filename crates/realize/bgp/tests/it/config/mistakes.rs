@@ -109,6 +109,12 @@ const OF_A_NEIGHBOR: &[(&str, usize, &str, &str)] = &[
         "is missing",
     ),
     (
+        "families.evpn.default-originate = true",
+        7,
+        "neighbors[0].families.evpn.default-originate",
+        "evpn has no default route",
+    ),
+    (
         "families.evpn.add-path = \"all\"",
         7,
         "neighbors[0].families.evpn.add-path",
