@@ -91,6 +91,7 @@ pub fn change(
                 // The watch does not tell the endpoints; those of the last list stay.
                 for draft in &mut reading.drafts {
                     draft.attributes.remove("pods");
+                    draft.attributes.remove("endpoints");
                     draft.extent = topology::Extent::Part;
                 }
             }
