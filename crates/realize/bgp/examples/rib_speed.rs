@@ -166,6 +166,7 @@ fn info(kind: PeerKind, number: u32, families: FamilySet) -> PeerInfo {
         require_policy: false,
         next_hop: NextHopMode::Standard,
         as_override: false,
+        default_originate: FamilySet::EMPTY,
         replace_as: false,
         remove_private: RemovePrivate::No,
         enforce_first_as: true,

@@ -16,7 +16,7 @@ use super::key::{EvpnSpace, Space, Vrf4, Vrf6};
 use super::path::{Freshness, OrderNumber, Path, SourceId};
 use super::shard::{Judge, Shard};
 use crate::Family;
-use crate::attribute::{Attributes, ExtendedCommunity};
+use crate::attribute::{Attributes, Encapsulation, ExtendedCommunity};
 use crate::nlri::{EvpnNlri, Nlri, Payload, Route, RouteDistinguisher, RouteTarget};
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -346,12 +346,15 @@ pub(super) fn exports(
     route: &Route,
     attributes: &Attributes,
 ) -> Vec<(Route, Attributes)> {
-    let with = |targets: &[RouteTarget], network: Option<u32>, next_hop| {
+    let with = |targets: &[RouteTarget], more: &[ExtendedCommunity], next_hop| {
         let mut attributes = attributes.clone();
         let mut extended = attributes.extended.to_vec();
-        extended.extend(targets.iter().map(|target| ExtendedCommunity(target.0)));
-        extended.extend(network.map(origin_network));
-        extended.dedup();
+        let targets = targets.iter().map(|target| ExtendedCommunity(target.0));
+        for community in targets.chain(more.iter().copied()) {
+            if !extended.contains(&community) {
+                extended.push(community);
+            }
+        }
         attributes.extended = extended.into();
         attributes.next_hop = next_hop;
         attributes
@@ -363,26 +366,28 @@ pub(super) fn exports(
             let Some(config) = vrfs.l3.get(&id).map(|vrf| &vrf.config) else {
                 return routes;
             };
-            let attributes = with(&config.export, None, Some(hop(config.next_hop)));
             let prefix = route.nlri.prefix();
             if let (Some(label), Some(prefix)) = (config.label, prefix) {
                 let nlri = match prefix {
                     ipnet::IpNet::V4(net) => Nlri::Vpnv4(config.rd, net),
                     ipnet::IpNet::V6(net) => Nlri::Vpnv6(config.rd, net),
                 };
-                let payload = Payload::Label(label);
-                routes.push((plain(nlri, payload), attributes.clone()));
+                let attributes = with(&config.export, &[], Some(hop(config.next_hop)));
+                routes.push((plain(nlri, Payload::Label(label)), attributes));
             }
-            if let (Some(vni), Some(prefix)) = (config.evpn_vni, prefix) {
+            if let (Some(vtep), Some(prefix)) = (config.evpn, prefix) {
                 let nlri = Nlri::Evpn(EvpnNlri::IpPrefix {
                     rd: config.rd,
                     tag: 0,
                     prefix,
                 });
                 let payload = Payload::Evpn(crate::nlri::EvpnPayload {
-                    label: vni,
+                    label: vtep.vni,
                     ..Default::default()
                 });
+                let mut tunnel = vec![ExtendedCommunity::encapsulation(Encapsulation::Vxlan)];
+                tunnel.extend(vtep.router_mac.map(ExtendedCommunity::router_mac));
+                let attributes = with(&config.export, &tunnel, Some(hop(vtep.address)));
                 routes.push((plain(nlri, payload), attributes));
             }
         }
@@ -394,7 +399,8 @@ pub(super) fn exports(
                 return routes;
             };
             let evpn = evpn.with_rd(config.rd);
-            let attributes = with(&config.export, Some(config.network), attributes.next_hop);
+            let network = [origin_network(config.network)];
+            let attributes = with(&config.export, &network, attributes.next_hop);
             routes.push((plain(Nlri::Evpn(evpn), route.payload), attributes));
         }
     }

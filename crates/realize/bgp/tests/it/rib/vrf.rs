@@ -4,11 +4,11 @@ use super::lab::{
     OWN_AS, OWN_ID, Receiver, announce, attributes, codec, info, route, target, with_targets,
     withdraw,
 };
-use bgp::attribute::{Attributes, ExtendedCommunity, NextHop, Origin};
+use bgp::attribute::{Attributes, Encapsulation, ExtendedCommunity, NextHop, Origin};
 use bgp::nlri::{EvpnNlri, EvpnPayload, Label, Mac, Nlri, Payload, Route, RouteDistinguisher};
 use bgp::rib::{
     MacVrfConfig, Origin as From, PathState, PeerInfo, PeerKind, Rib, RibChange, RibConfig, Select,
-    TableChange, TableId, VrfConfig, VrfId, origin_network,
+    TableChange, TableId, VrfConfig, VrfId, VtepConfig, origin_network,
 };
 use bgp::{Family, FamilySet, PeerId};
 
@@ -30,8 +30,12 @@ fn vrf(number: u8, import: &[u8], export: &[u8]) -> VrfConfig {
         import: import.iter().map(|n| target(*n)).collect(),
         export: export.iter().map(|n| target(*n)).collect(),
         label: Some(Label::from_mpls(500)),
-        evpn_vni: Some(Label::from_vni(7000)),
         next_hop: OWN_ID.into(),
+        evpn: Some(VtepConfig {
+            vni: Label::from_vni(7000),
+            address: OWN_ID.into(),
+            router_mac: Some(Mac([2, 0, 0, 0, 0, 1])),
+        }),
     }
 }
 
@@ -168,11 +172,15 @@ fn local_routes_are_originated_with_rd_label_and_targets() {
         tag: 0,
         prefix: net.into(),
     });
-    let (_, payload) = &known[&(type5, 0)];
+    let (prefix_route, payload) = &known[&(type5, 0)];
     let Payload::Evpn(payload) = payload else {
         panic!("an EVPN payload")
     };
     assert_eq!(payload.label, Label::from_vni(7000));
+    let vxlan = [Encapsulation::Vxlan];
+    assert!(prefix_route.encapsulations().eq(vxlan));
+    assert_eq!(prefix_route.router_mac(), Some(Mac([2, 0, 0, 0, 0, 1])));
+    assert!(prefix_route.route_targets().eq([1, 5].map(target)));
     // Its own route does not come back in by its own target.
     let page = lab.rib.routes(table(1), Select::All, None, 9, |_| true);
     assert_eq!(page.expect("a table").items[0].len(), 1);

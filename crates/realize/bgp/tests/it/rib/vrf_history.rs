@@ -174,8 +174,8 @@ impl World {
                     import: targets(import),
                     export: targets(export),
                     label: Some(Label::from_mpls(500)),
-                    evpn_vni: None,
                     next_hop: OWN_ID.into(),
+                    evpn: None,
                 });
                 self.vrfs = vrfs.collect();
                 self.rib.configure(RibChange::Vrfs(self.vrfs.clone()));
