@@ -145,7 +145,7 @@ pub fn service(environment: &Environment, service: &Value, slices: &[Value]) -> 
     Vec::from_iter(draft())
 }
 
-fn pods_of(namespace: &str, service: &str, slices: &[Value]) -> Vec<Value> {
+pub(super) fn pods_of(namespace: &str, service: &str, slices: &[Value]) -> Vec<Value> {
     let own = slices.iter().filter(|slice| {
         let metadata = &slice["metadata"];
         metadata["namespace"] == namespace

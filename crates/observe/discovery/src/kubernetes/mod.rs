@@ -15,6 +15,8 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use topology::{Draft, Reading};
 
+const ENDPOINT_SLICES: &str = "/apis/discovery.k8s.io/v1/endpointslices";
+
 /// Where Flannel's manifests put it, now and before.
 const FLANNEL: [&str; 2] = ["kube-flannel", "kube-system"];
 
@@ -64,10 +66,7 @@ impl Source for Kubernetes {
                 }
                 "kubernetes-services" => {
                     let services = self.list("/api/v1/services").await?.items;
-                    let slices = self
-                        .list("/apis/discovery.k8s.io/v1/endpointslices")
-                        .await?
-                        .items;
+                    let slices = self.list(ENDPOINT_SLICES).await?.items;
                     let drafts = services
                         .iter()
                         .flat_map(|service| drafts::service(environment, service, &slices))
