@@ -8,6 +8,7 @@ mod apply;
 pub mod envelope;
 mod listener;
 mod status;
+mod versioned;
 
 pub use apply::{Applied, apply};
 pub use listener::{Listener, Settings};
