@@ -8,10 +8,11 @@ use super::observe::part;
 use super::path::{Freshness, OrderNumber, Path, SourceId};
 use super::shard::{Judge, Shard};
 use super::tables::{Table, read_table, with_table};
+use super::view::Rejection;
 use super::vrf::{Leak, MacVrf, Place, Target, Vrf, Vrfs, exports, inside};
 use crate::Family;
 use crate::attribute::{Attributes, Origin};
-use crate::nlri::{Nlri, Payload, Route, RouteTarget, RtMembership};
+use crate::nlri::{Nlri, PathId, Payload, Route, RouteTarget, RtMembership};
 use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 
@@ -163,8 +164,19 @@ impl Rib {
     }
 
     fn announce_local(&mut self, route: &Route, attributes: Attributes) {
+        self.announce_as(route, attributes, 0, None);
+    }
+
+    /// A path of ours, which is rejected where its next hop is unreachable, or anyway.
+    pub(super) fn announce_as(
+        &mut self,
+        route: &Route,
+        attributes: Attributes,
+        path_id: PathId,
+        rejection: Option<Rejection>,
+    ) {
         let set = self.sets.intern(attributes, 0);
-        let rejection = self.unreachable(route.nlri.family(), set);
+        let rejection = rejection.or_else(|| self.unreachable(route.nlri.family(), set));
         self.sets.retain(set, 1);
         let mut tally = Tally::default();
         let judge = Judge {
@@ -177,7 +189,7 @@ impl Rib {
             announce(table, &judge, route, |extra| Path {
                 received: set,
                 used: set,
-                path_id: 0,
+                path_id,
                 age: 0,
                 source: SourceId::LOCAL,
                 sent_as: 0,
@@ -195,6 +207,10 @@ impl Rib {
     }
 
     fn withdraw_global(&mut self, nlri: &Nlri) {
+        self.withdraw_as(nlri, 0);
+    }
+
+    pub(super) fn withdraw_as(&mut self, nlri: &Nlri, path_id: PathId) {
         let mut tally = Tally::default();
         let judge = Judge {
             sets: &self.sets,
@@ -202,7 +218,9 @@ impl Rib {
             hops: &self.hops,
             options: &self.config.best_path,
         };
-        with_table!(self.tables, nlri.family(), table => withdraw(table, &judge, nlri, &mut tally));
+        with_table!(self.tables, nlri.family(), table => {
+            withdraw(table, &judge, nlri, path_id, &mut tally);
+        });
         self.release(tally);
     }
 
@@ -376,9 +394,16 @@ fn announce<S: Space>(
     true
 }
 
-fn withdraw<S: Space>(table: &mut Table<S>, judge: &Judge<'_>, nlri: &Nlri, tally: &mut Tally) {
+fn withdraw<S: Space>(
+    table: &mut Table<S>,
+    judge: &Judge<'_>,
+    nlri: &Nlri,
+    path_id: PathId,
+    tally: &mut Tally,
+) {
     let Some(key) = S::key(nlri) else { return };
-    if let Some(old) = table.shard(&key).withdraw(judge, &key, SourceId::LOCAL, 0) {
+    let shard = table.shard(&key);
+    if let Some(old) = shard.withdraw(judge, &key, SourceId::LOCAL, path_id) {
         tally.gone(&old);
     }
 }
