@@ -133,9 +133,7 @@ impl Meter {
 }
 
 fn families() -> FamilySet {
-    [Family::Ipv4Unicast, Family::Vpnv4, Family::Evpn]
-        .into_iter()
-        .collect()
+    FamilySet::from_iter([Family::Ipv4Unicast, Family::Vpnv4, Family::Evpn])
 }
 
 fn info(kind: PeerKind, number: u32, families: FamilySet) -> PeerInfo {

@@ -96,6 +96,33 @@ fn prefix_routes_of_frr_carry_packets_of_the_vrf_both_ways() {
     assert_eq!(kernel(&left, 2), NOTHING);
 }
 
+/// Symmetric IRB (RFC 9135 5.2): the address of a host in a far L2 domain is a host route of the VRF.
+#[test]
+fn an_address_that_frr_finds_in_its_l2_domain_is_a_host_route_of_the_vrf() {
+    let (left, right) = pair();
+    let host = ours(&left, 1);
+    let (frr, far_host) = Frr::irb(&right, 2);
+    let daemon = Running::start(&left, &config(1, "shutdown"));
+    daemon.wait_up("192.0.2.2");
+    wait(&left, 2, "FRR's prefixes in the VRF's table", &complete(2));
+    ping(&host, 2);
+    let [address, _] = host_addresses(2);
+    until("the address has a route of its own", || {
+        let shown = left.must(&format!("ip route show {address} table {TABLE} proto 179"));
+        shown.contains("via 192.0.2.2 dev br1").then_some(())
+    });
+    ping(&host, 2);
+    // The host goes; the prefix stays.
+    far_host.must("ip link set eth0 down");
+    frr.vrf.must(&format!("ip neigh flush dev br2 {address}"));
+    frr.vrf.must("ip link set tap1 down");
+    until("the route of the address is gone", || {
+        let shown = left.must(&format!("ip route show {address} table {TABLE} proto 179"));
+        shown.is_empty().then_some(())
+    });
+    assert!(kernel(&left, 2).routes.contains(&prefixes(2)[0]));
+}
+
 #[test]
 fn entries_of_tunnels_are_repaired_follow_their_device_and_outlive_a_restart() {
     let (left, right) = pair();

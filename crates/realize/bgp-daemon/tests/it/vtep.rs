@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 
 /// The L3 VNI of the VRF.
 pub(crate) const VNI: u32 = 50_100;
+/// Of an L2 domain in it.
+const L2_VNI: u32 = 10_101;
 /// Its table at ours.
 pub(crate) const TABLE: u32 = 1_001;
 
@@ -42,12 +44,14 @@ fn devices(underlay: &Netns, vrf: &Netns, n: u8) {
     vrf.must("sysctl -qw net.ipv6.conf.all.forwarding=1");
 }
 
-/// A host on a link to the VRF's namespace, and the VRF's addresses there.
-fn host(vrf: &Netns, n: u8) -> Netns {
+/// A host on a link to the VRF's namespace, and the VRF's addresses on an interface there.
+fn host(vrf: &Netns, n: u8, gateway: &str) -> Netns {
     let host = Netns::new("host");
     vrf.join("tap1", &host, "eth0");
-    vrf.must(&format!("ip addr add 10.{n}.0.1/24 dev tap1"));
-    vrf.must(&format!("ip addr add 2001:db8:{n}::1/64 dev tap1 nodad"));
+    vrf.must(&format!("ip addr add 10.{n}.0.1/24 dev {gateway}"));
+    vrf.must(&format!(
+        "ip addr add 2001:db8:{n}::1/64 dev {gateway} nodad"
+    ));
     let [v4, v6] = host_addresses(n);
     host.must(&format!("ip addr add {v4}/24 dev eth0"));
     host.must(&format!("ip addr add {v6}/64 dev eth0 nodad"));
@@ -59,7 +63,7 @@ fn host(vrf: &Netns, n: u8) -> Netns {
 /// Makes the VRF of VTEP `n` of ours; the host behind it is returned. A kernel without VRF devices does with rules.
 pub(crate) fn ours(netns: &Netns, n: u8) -> Netns {
     devices(netns, netns, n);
-    let host = host(netns, n);
+    let host = host(netns, n, "tap1");
     let vrf = format!("ip link add blue type vrf table {TABLE}");
     if netns.exec(&vrf).is_ok() {
         netns.must("ip link set blue up");
@@ -102,11 +106,32 @@ pub(crate) struct Frr {
 }
 
 impl Frr {
-    /// VTEP `n`, with the host behind it.
+    /// VTEP `n`, with the host behind it on a link of its own.
     pub(crate) fn vtep(underlay: &Netns, n: u8) -> (Self, Netns) {
         let vrf = Netns::new("blue");
         devices(underlay, &vrf, n);
-        let host = host(&vrf, n);
+        let host = host(&vrf, n, "tap1");
+        (Self::start(underlay, vrf, n), host)
+    }
+
+    /// VTEP `n`, with the host behind it in an L2 domain that has a VNI too (symmetric IRB).
+    pub(crate) fn irb(underlay: &Netns, n: u8) -> (Self, Netns) {
+        let vrf = Netns::new("blue");
+        devices(underlay, &vrf, n);
+        underlay.must(&format!(
+            "ip link add vx2 type vxlan id {L2_VNI} dstport 4789 local 192.0.2.{n} nolearning"
+        ));
+        underlay.must(&format!("ip link set vx2 netns {}", vrf.name));
+        vrf.must("ip link add br2 type bridge");
+        vrf.must("ip link set vx2 master br2");
+        vrf.must("ip link set vx2 up");
+        vrf.must("ip link set br2 up");
+        let host = host(&vrf, n, "br2");
+        vrf.must("ip link set tap1 master br2");
+        (Self::start(underlay, vrf, n), host)
+    }
+
+    fn start(underlay: &Netns, vrf: Netns, n: u8) -> Self {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path();
         write(
@@ -132,12 +157,11 @@ impl Frr {
             .stdout(log.try_clone().expect("a file"))
             .stderr(log);
         let processes = command.spawn().expect("FRR");
-        let frr = Self {
+        Self {
             processes,
             vrf,
             _folder: folder,
-        };
-        (frr, host)
+        }
     }
 }
 

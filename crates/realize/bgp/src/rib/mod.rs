@@ -185,6 +185,13 @@ impl Rib {
         self.peers.get_mut(slot)?.pop()
     }
 
+    /// Whether messages of the peer are made and not taken yet: after [`Self::flush`] of everyone who has something to send.
+    pub fn queued(&self, peer: PeerId) -> bool {
+        let slot = self.peers.slot(peer);
+        slot.and_then(|slot| self.peers.get(slot))
+            .is_some_and(|peer| !peer.queue.is_empty())
+    }
+
     /// Whether [`Self::transmit`] would give something.
     pub fn unsent(&self, peer: PeerId) -> bool {
         self.peers
