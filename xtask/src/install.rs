@@ -34,6 +34,7 @@ pub(crate) const TEST: &[Package] = &[
     ("lldpd", "/usr/sbin/lldpd"),
     ("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
     ("mariadb-server", "/usr/sbin/mariadbd"),
+    ("postgresql", "/usr/bin/psql"),
 ];
 
 pub(crate) const BENCH: &[Package] = &[("iperf3", "/usr/bin/iperf3")];
@@ -58,6 +59,7 @@ const SERVICES: &[(&str, &str)] = &[
     ("lldpd", "lldpd.service"),
     ("rabbitmq-server", "rabbitmq-server.service"),
     ("mariadb-server", "mariadb.service"),
+    ("postgresql", "postgresql.service"),
 ];
 
 /// Masks the services of packages that are about to be installed, as `systemctl mask` does, which needs a running systemd.

@@ -16,6 +16,7 @@ mod kept;
 mod listening;
 mod live_map;
 mod log;
+mod own;
 mod scans;
 mod schedules;
 
@@ -23,11 +24,12 @@ pub use cliques::{CliqueTexts, CliqueTypeText, ConstraintText};
 pub use environments::EnvironmentView;
 pub use error::{InventoryError, Result};
 pub use live_map::{LiveMap, Mark};
+pub use own::OWN;
 pub use scans::{ScanProgress, ScanRequest, ScanRow, ScanState};
 pub use schedules::ScanSchedule;
 
 use discovery::environment::{Config, Credentials, Probe, ProbeResult, Roles, Vault};
-use discovery::events::{Status, StatusBoard};
+use discovery::events::{Sink, Status, StatusBoard};
 use jiff::Timestamp;
 use journal::Lock;
 use kept::Kept;
@@ -50,6 +52,8 @@ pub(crate) struct Inner {
     declarations: RwLock<Arc<Declarations>>,
     clique_texts: Kept<Option<CliqueTexts>>,
     environments: environments::Rows,
+    /// The cloud this controller runs, if it is mapped.
+    own: RwLock<Option<EnvironmentView>>,
     maps: RwLock<BTreeMap<Environment, Arc<LiveMap>>>,
     scan_book: scans::Scans,
     running: Mutex<scans::Running>,
@@ -86,6 +90,7 @@ impl Inventory {
             declarations: RwLock::new(Arc::new(declarations)),
             clique_texts,
             environments: Kept::open(&dir.join("environments"))?,
+            own: RwLock::default(),
             maps: RwLock::default(),
             scan_book: Kept::open(&dir.join("scans"))?,
             running: Mutex::default(),
@@ -131,12 +136,11 @@ impl Inventory {
         self.0.declarations.read().clone()
     }
 
+    /// The controller's own cloud first, if it is mapped.
     pub fn environments(&self) -> Vec<EnvironmentView> {
         let names = self.0.environment_names();
-        names
-            .iter()
-            .filter_map(|name| self.0.view(name).ok())
-            .collect()
+        let kept = names.iter().filter_map(|name| self.0.view(name).ok());
+        self.0.own.read().clone().into_iter().chain(kept).collect()
     }
 
     /// # Errors
@@ -261,6 +265,14 @@ impl Inventory {
     /// There is none.
     pub fn remove_schedule(&self, name: &str) -> Result<()> {
         self.0.remove_schedule(name)
+    }
+
+    /// What takes notifications into the map of an environment, as its listener does.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn sink(&self, name: &Environment) -> Result<Arc<dyn Sink>> {
+        Ok(Arc::new(self.0.sink(name)?))
     }
 
     /// How the listener of an environment is doing.
