@@ -7,6 +7,7 @@ pub mod kernel;
 pub mod lab;
 pub mod load;
 pub mod map;
+pub mod processors;
 
 use anyhow::{Result, bail};
 use bench::Measurement;

@@ -377,7 +377,9 @@ impl Snapshot {
         single(encoder, "kernel_routes", help, gauge, kernel.installed)?;
         let help = "Routes that should be in the kernel, as far as they have a way.";
         single(encoder, "kernel_routes_wanted", help, gauge, kernel.wanted)?;
-        let help = "Changes of routes and next-hop objects that the kernel took.";
+        let help = "Routers behind VXLAN tunnels that the kernel has a neighbour of ours for.";
+        single(encoder, "kernel_tunnels", help, gauge, kernel.tunnels)?;
+        let help = "Changes of routes, next-hop objects and tunnels that the kernel took.";
         single(encoder, "kernel_writes", help, counter, kernel.written)?;
         let help = "Changes that the kernel refused.";
         single(encoder, "kernel_refusals", help, counter, kernel.refused)?;

@@ -133,9 +133,7 @@ impl Meter {
 }
 
 fn families() -> FamilySet {
-    [Family::Ipv4Unicast, Family::Vpnv4, Family::Evpn]
-        .into_iter()
-        .collect()
+    FamilySet::from_iter([Family::Ipv4Unicast, Family::Vpnv4, Family::Evpn])
 }
 
 fn info(kind: PeerKind, number: u32, families: FamilySet) -> PeerInfo {
@@ -166,6 +164,7 @@ fn info(kind: PeerKind, number: u32, families: FamilySet) -> PeerInfo {
         require_policy: false,
         next_hop: NextHopMode::Standard,
         as_override: false,
+        default_originate: FamilySet::EMPTY,
         replace_as: false,
         remove_private: RemovePrivate::No,
         enforce_first_as: true,

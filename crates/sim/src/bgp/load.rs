@@ -291,10 +291,11 @@ impl Load {
     pub fn run(&mut self, timeout: Duration, done: impl Fn(&[Session]) -> bool) -> Result<bool> {
         let deadline = Instant::now() + timeout;
         while !done(&self.sessions) {
-            if Instant::now() > deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return Ok(false);
             }
-            self.poll(Duration::from_millis(100))?;
+            self.poll(left.min(Duration::from_millis(100)))?;
             let closed = self
                 .sessions
                 .iter()

@@ -3,13 +3,11 @@
 use super::pair::{BenchNetwork, PlainPair};
 use crate::bench::{Aim, Measurement, percentile};
 use crate::lab::{Cloud, CloudOptions, Daemon, HostName, Namespace};
+use crate::processors::{Awake, Kept};
 use anyhow::{Context, Result};
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path as FilePath, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 10;
@@ -124,21 +122,6 @@ fn rows([mut ours, mut plain]: [Samples; 2]) -> Vec<Measurement> {
     ]
 }
 
-/// Keeps both processors from sleeping, with work that gives way to any other: an idle virtual processor is woken by an
-/// exit to the hypervisor, which takes as long as a packet and says nothing about the way the packet takes.
-struct Awake(#[expect(dead_code, reason = "they run until dropped")] [Daemon; 2]);
-
-impl Awake {
-    fn keep(log: &FilePath) -> Result<Self> {
-        let spin = |processor: &str| {
-            let mut command = Command::new("chrt");
-            command.args(["--idle", "0", "taskset", "-c", processor]);
-            Daemon::start(command.args(["sh", "-c", "while :; do :; done"]), log)
-        };
-        Ok(Self([spin("0")?, spin("1")?]))
-    }
-}
-
 impl Path<'_> {
     /// One TCP stream for a second, as the receiver counts it.
     fn gigabits(&self, streams: usize) -> Result<f64> {
@@ -169,8 +152,8 @@ impl Path<'_> {
         let target = SocketAddr::new(self.address, PORT);
         let connect = || TcpStream::connect_timeout(&target, Duration::from_secs(5));
         std::thread::scope(|scope| {
-            let server = scope.spawn(move || -> std::io::Result<()> {
-                stay_on(1)?;
+            let server = scope.spawn(move || -> Result<()> {
+                let _kept = Kept::on(1)?;
                 let (mut stream, _) = listener.accept()?;
                 stream.set_nodelay(true)?;
                 let mut byte = [0];
@@ -181,8 +164,7 @@ impl Path<'_> {
             });
             let mut stream = self.client.enter(connect)??;
             stream.set_nodelay(true)?;
-            let anywhere = sched_getaffinity(Pid::from_raw(0))?;
-            stay_on(0)?;
+            let kept = Kept::on(0)?;
             let mut times = Vec::with_capacity(TRANSACTIONS);
             for _ in 0..TRANSACTIONS {
                 let started = Instant::now();
@@ -191,7 +173,7 @@ impl Path<'_> {
                 times.push(started.elapsed().as_secs_f64() * 1e6);
             }
             drop(stream);
-            sched_setaffinity(Pid::from_raw(0), &anywhere)?;
+            drop(kept);
             server
                 .join()
                 .map_err(|_| anyhow::anyhow!("the echo server panicked"))??;
@@ -205,12 +187,4 @@ fn received(report: &str) -> Result<f64> {
     let report: serde_json::Value = serde_json::from_str(report)?;
     let bits = report["end"]["sum_received"]["bits_per_second"].as_f64();
     bits.with_context(|| format!("iperf3 reported no throughput: {}", report["error"]))
-}
-
-/// Keeps the calling thread on one processor. Both ends of a path have one of their own, in either variant alike:
-/// otherwise the scheduler's choice to put them together or apart is most of what is measured.
-fn stay_on(processor: usize) -> std::io::Result<()> {
-    let mut set = CpuSet::new();
-    set.set(processor)?;
-    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }

@@ -28,7 +28,7 @@ pub(super) async fn summary(State(context): State<Context>) -> Answer {
         let kernel = core.kernel_status().map(|status| {
             json!({
                 "installed": status.installed, "wanted": status.wanted, "repaired": status.repaired,
-                "next_hop_objects": status.next_hop_objects, "error": status.error,
+                "next_hop_objects": status.next_hop_objects, "tunnels": status.tunnels, "error": status.error,
             })
         });
         json!({

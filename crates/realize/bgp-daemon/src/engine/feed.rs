@@ -2,22 +2,23 @@
 //! originated ones, and what the speaker is told about next hops. The writing itself is [`crate::kernel`]'s.
 
 use super::Core;
+use super::wanted::{Install, want};
 use crate::Error;
 use crate::engine::Handle;
 use crate::kernel::{
-    Imported, Kernel, Leave, NextHop, PROTOCOL_KERNEL, Settings, TABLE_MAIN, Want,
+    Imported, Kernel, Leave, NextHop, OwnEnd, PROTOCOL_KERNEL, Settings, TABLE_MAIN,
 };
 use crate::net::{Link, interface_index, link_of};
-use bgp::attribute::{Attributes, Community, Origin as OriginCode};
+use bgp::attribute::{Attributes, Origin as OriginCode};
 use bgp::config::{Config, KernelSource, KernelTable};
-use bgp::nlri::{Nlri, Payload, Route};
+use bgp::nlri::{Label, Nlri, Route};
 use bgp::policy::{Source, Subject, Verdict};
-use bgp::rib::{BestPath, Origin, Reach, RibChange, TableChange, TableId};
-use bgp::speaker::SessionReport;
+use bgp::rib::{Reach, RibChange, TableChange, TableId};
+use bgp::speaker::{SessionReport, Vtep};
 use bgp::{Family, PeerId};
 use ipnet::IpNet;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 /// `rtm_protocol` of our routes: BGP's port, which no other program uses as its number.
@@ -33,10 +34,8 @@ const CHUNK: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Feed {
     kernel: Kernel,
-    /// The kernel's tables, by the speaker's.
-    installs: HashMap<TableId, u32>,
-    /// Those of the kernel's tables in which the BLACKHOLE community is obeyed.
-    blackholes: HashSet<u32>,
+    /// How the speaker's tables go into the kernel's.
+    installs: HashMap<TableId, Install>,
     /// What the kernel has that is or may be redistributed, as it was told.
     imported: BTreeMap<(u32, IpNet), Imported>,
     /// What was originated because of it.
@@ -63,7 +62,19 @@ pub(super) fn settings(config: &Config) -> Option<Settings> {
         protocol: PROTOCOL,
         metrics: metrics.collect(),
         imports: imports.collect(),
+        vnis: config
+            .kernel
+            .iter()
+            .filter_map(|table| vni(config, table))
+            .collect(),
     })
+}
+
+/// The L3 VNI of a table's VRF.
+fn vni(config: &Config, table: &KernelTable) -> Option<u32> {
+    let name = table.vrf.as_ref()?;
+    let vrf = config.vrfs.iter().find(|vrf| vrf.name == *name)?;
+    vrf.vni.map(Label::vni)
 }
 
 fn protocols(table: &KernelTable) -> BTreeSet<u8> {
@@ -82,7 +93,6 @@ impl Feed {
         Ok(Self {
             kernel: kernel.map_err(Error::io("talk with the kernel over netlink"))?,
             installs: HashMap::new(),
-            blackholes: HashSet::new(),
             imported: BTreeMap::new(),
             originated: BTreeMap::new(),
             links: HashMap::new(),
@@ -92,10 +102,13 @@ impl Feed {
 
     fn install(&self, changes: &[TableChange]) {
         let wanted = changes.iter().filter_map(|change| {
-            let table = *self.installs.get(&change.table)?;
+            let install = self.installs.get(&change.table)?;
             let prefix = change.nlri.prefix()?;
-            let blackhole = self.blackholes.contains(&table);
-            Some((table, prefix, want(&self.links, table, blackhole, change)))
+            Some((
+                install.table,
+                prefix,
+                want(&self.links, install, prefix, change),
+            ))
         });
         self.kernel.want(wanted.collect::<Vec<_>>());
     }
@@ -133,36 +146,31 @@ impl Core {
         let Some(feed) = &mut self.feed else {
             return;
         };
+        let config = self.speaker.config();
         let mut installs = HashMap::new();
-        for table in self
-            .speaker
-            .config()
-            .kernel
-            .iter()
-            .filter(|table| table.install)
-        {
+        for table in config.kernel.iter().filter(|table| table.install) {
+            let install = Install {
+                table: table.table,
+                blackhole: table.blackhole,
+                vni: vni(config, table),
+            };
             for nlri in [any_v4(), any_v6()] {
                 if let Some(id) = self.speaker.table(table.vrf.as_deref(), &nlri) {
-                    installs.insert(id, table.table);
+                    installs.insert(id, install);
                 }
             }
         }
-        for (id, table) in &feed.installs {
-            if installs.get(id) != Some(table) {
-                feed.kernel.drop_table(*table);
+        for (id, before) in &feed.installs {
+            if installs.get(id).map(|now| now.table) != Some(before.table) {
+                feed.kernel.drop_table(before.table);
             }
         }
         let changed: Vec<TableId> = installs
             .iter()
-            .filter(|(id, table)| feed.installs.get(id) != Some(table))
+            .filter(|(id, install)| feed.installs.get(id) != Some(install))
             .map(|(id, _)| *id)
             .collect();
         feed.installs = installs;
-        let tables = self.speaker.config().kernel.iter();
-        feed.blackholes = tables
-            .filter(|table| table.blackhole)
-            .map(|table| table.table)
-            .collect();
         for id in changed {
             // All of it again, also if somebody else follows it already.
             self.subscribed.remove(&id);
@@ -218,12 +226,8 @@ impl Core {
             return;
         };
         let table = feed.installs.get(&TableId::Global(Family::Ipv4Unicast));
-        let table = table.copied().unwrap_or(TABLE_MAIN);
-        let next_hop = |address| NextHop {
-            table,
-            address,
-            interface: None,
-        };
+        let table = table.map_or(TABLE_MAIN, |install| install.table);
+        let next_hop = |address| NextHop::Routed { table, address };
         let next_hops = next_hops
             .into_iter()
             .filter(|address| is_resolvable(*address));
@@ -263,9 +267,15 @@ impl Core {
         };
         let news = feed.kernel.take_news();
         for (next_hop, metric) in news.next_hops {
+            let NextHop::Routed { address, .. } = next_hop else {
+                continue;
+            };
             let reach = metric.map_or(Reach::Unreachable, Reach::Metric);
-            let change = RibChange::NextHop(next_hop.address, reach);
+            let change = RibChange::NextHop(address, reach);
             self.speaker.rib_mut().configure(change);
+        }
+        for (vni, own) in news.own_ends {
+            self.hear_own_end(vni, own);
         }
         for ((table, prefix), imported) in news.imported {
             self.import(table, prefix, imported);
@@ -278,6 +288,24 @@ impl Core {
                 "text": format!("{interface} is {}", if up { "up" } else { "down" }),
             }));
         }
+    }
+
+    /// What routes of a VRF are originated with: its VXLAN device in the kernel says where packets are to be sent.
+    fn hear_own_end(&mut self, vni: u32, own: Option<OwnEnd>) {
+        match own {
+            Some(own) => {
+                tracing::info!(vni, router_mac = %own.router_mac, vtep = ?own.vtep, "the VXLAN device of a VRF is up");
+            }
+            None => tracing::warn!(
+                vni,
+                "there is no VXLAN device of this VNI that is up: its VRF is not reachable by EVPN"
+            ),
+        }
+        let vtep = own.map(|own| Vtep {
+            router_mac: own.router_mac,
+            address: own.vtep,
+        });
+        self.speaker.set_vtep(vni, vtep);
     }
 
     fn import(&mut self, table: u32, prefix: IpNet, imported: Option<Imported>) {
@@ -385,51 +413,4 @@ fn is_resolvable(address: IpAddr) -> bool {
         IpAddr::V4(address) => !address.is_unspecified(),
         IpAddr::V6(address) => !address.is_unspecified() && !address.is_unicast_link_local(),
     }
-}
-
-/// What the kernel should do for a prefix; `None`: nothing of ours. Routes that start here are the kernel's already, and
-/// those with a label or VNI need an encapsulation that is not the routing table's.
-fn want(
-    links: &HashMap<PeerId, u32>,
-    table: u32,
-    blackhole: bool,
-    change: &TableChange,
-) -> Option<Want> {
-    let mut next_hops = Vec::new();
-    for path in &change.paths {
-        let Origin::Peer(peer) = path.origin else {
-            return None;
-        };
-        if path.payload != Payload::None {
-            return None;
-        }
-        if blackhole && path.attributes.has_community(Community::BLACKHOLE) {
-            return Some(Want::Blackhole);
-        }
-        next_hops.push((next_hop(links.get(&peer).copied(), table, path)?, 1));
-    }
-    next_hops.sort_unstable();
-    next_hops.dedup();
-    (!next_hops.is_empty()).then_some(Want::Forward(next_hops))
-}
-
-/// The link-local next hop where the session is on a link and has one (RFC 2545 section 3, RFC 8950), else the global one.
-fn next_hop(link: Option<u32>, table: u32, path: &BestPath) -> Option<NextHop> {
-    let hop = path.attributes.next_hop?;
-    let is_link_local = |address: &IpAddr| match address {
-        IpAddr::V4(_) => false,
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    };
-    let global = hop.address();
-    let link_local = hop.link_local().map(IpAddr::V6);
-    let (address, interface) = match link_local.or(Some(global).filter(is_link_local)) {
-        Some(address) if link.is_some() => (address, link),
-        _ if is_link_local(&global) => return None,
-        _ => (global, None),
-    };
-    Some(NextHop {
-        table,
-        address,
-        interface,
-    })
 }

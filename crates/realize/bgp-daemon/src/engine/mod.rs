@@ -8,6 +8,7 @@ mod feed;
 mod handle;
 mod listeners;
 mod tell;
+mod wanted;
 mod workers;
 
 pub(crate) use handle::Handle;

@@ -2,33 +2,14 @@
 //! next-hop group (Linux 5.3), so when a way to them changes, one object changes and not a million routes. It does no
 //! I/O, and it never makes a step that touches what carries another protocol's number.
 
+use super::next_hop::{NextHop, Tunnel, Want};
 use super::wire::{Hop, Object, ObjectContent, Route, RouteKey, RouteKind, Way};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::net::IpAddr;
 
 /// Ids of our next-hop objects start here; others number theirs from one.
 const FIRST_ID: u32 = 179_000_000;
-
-/// A next hop of BGP, before it is known how it is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct NextHop {
-    /// Where it is looked up: the table of the route's VRF, or main.
-    pub(crate) table: u32,
-    pub(crate) address: IpAddr,
-    /// Of a link-local address.
-    pub(crate) interface: Option<u32>,
-}
-
-/// What a route is wanted to do.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Want {
-    /// Drop.
-    Blackhole,
-    /// Forward to next hops with their weights, 1 to 256.
-    Forward(Vec<(NextHop, u16)>),
-}
 
 /// One change of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +74,8 @@ pub(crate) struct Fib {
     /// Routes of an earlier run are kept until then.
     swept: bool,
     installed: usize,
+    /// [`Self::tunnels`] may not be what it was.
+    tunnels_changed: bool,
 }
 
 impl Fib {
@@ -109,6 +92,7 @@ impl Fib {
             next_id: FIRST_ID,
             swept: false,
             installed: 0,
+            tunnels_changed: false,
         }
     }
 
@@ -120,6 +104,24 @@ impl Fib {
     /// Routes that are wanted, installable or not.
     pub(crate) fn wanted(&self) -> usize {
         self.sets.iter().flatten().map(|set| set.routes).sum()
+    }
+
+    /// Their devices may have changed.
+    pub(crate) fn tunnels_changed(&mut self) {
+        self.tunnels_changed = true;
+    }
+
+    pub(crate) fn take_tunnels_changed(&mut self) -> bool {
+        std::mem::take(&mut self.tunnels_changed)
+    }
+
+    /// The tunnels that wanted routes lead into.
+    pub(crate) fn tunnels(&self) -> impl Iterator<Item = &Tunnel> {
+        let next_hops = self.sets.iter().flatten().flat_map(|set| &set.next_hops);
+        next_hops.filter_map(|(next_hop, _)| match next_hop {
+            NextHop::Tunnel(tunnel) => Some(tunnel),
+            NextHop::Routed { .. } | NextHop::OnLink { .. } => None,
+        })
     }
 
     /// Sets what a route should do, or that it should not be.
@@ -181,6 +183,7 @@ impl Fib {
             adopt: None,
         });
         self.set_ids.insert(next_hops, id);
+        self.tunnels_changed = true;
         self.dirty_sets.insert(id);
         id
     }
@@ -194,6 +197,7 @@ impl Fib {
             set.routes -= 1;
             if set.routes == 0 {
                 self.set_ids.remove(&set.next_hops);
+                self.tunnels_changed = true;
                 *slot = None;
                 self.dirty_sets.remove(&id);
             }

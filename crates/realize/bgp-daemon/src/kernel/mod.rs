@@ -1,22 +1,29 @@
 //! The kernel's routing tables. A thread of its own writes the routes that are wanted and repairs what others take
 //! away; it tells how next hops are reached and what there is to redistribute. It
-//! touches only routes and next-hop objects with its own protocol number, and the speaker never waits for it.
+//! touches only what carries its own protocol number (routes, next-hop objects, neighbours and the forwarding entries that go
+//! with them), and the speaker never waits for it.
 
 mod fib;
+mod link;
+mod neighbor;
 mod netlink;
+mod next_hop;
+mod overlay;
 mod thread;
 mod underlay;
 mod wire;
 
-pub(crate) use fib::{NextHop, Want};
+pub(crate) use next_hop::{NextHop, Tunnel, Want};
 pub(crate) use underlay::PROTOCOL_KERNEL;
 pub(crate) use wire::TABLE_MAIN;
 
+use bgp::nlri::Mac;
 use ipnet::IpNet;
 use mio::Waker;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -29,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) metrics: HashMap<u32, u32>,
     /// Which routes of others are told, by table.
     pub(crate) imports: HashMap<u32, BTreeSet<u8>>,
+    /// The L3 VNIs whose VXLAN devices are told of and whose tunnels are used.
+    pub(crate) vnis: BTreeSet<u32>,
 }
 
 /// What becomes of our routes when the daemon stops.
@@ -46,6 +55,14 @@ pub(crate) struct Imported {
     pub(crate) metric: u32,
 }
 
+/// Our own end of an L3 VNI's tunnels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OwnEnd {
+    pub(crate) router_mac: Mac,
+    /// `None`: the device leaves it to the routing table.
+    pub(crate) vtep: Option<IpAddr>,
+}
+
 /// What the kernel's thread has to tell. Only the last of each thing counts, so what waits is bounded by the things.
 #[derive(Debug, Default)]
 pub(crate) struct News {
@@ -55,6 +72,8 @@ pub(crate) struct News {
     pub(crate) imported: HashMap<(u32, IpNet), Option<Imported>>,
     /// Interfaces that went up or down.
     pub(crate) links: BTreeMap<String, bool>,
+    /// By VNI; `None`: there is no usable device.
+    pub(crate) own_ends: BTreeMap<u32, Option<OwnEnd>>,
 }
 
 /// What has happened, for the metrics.
@@ -69,6 +88,8 @@ pub(crate) struct Status {
     /// Why the kernel refused the last route it refused.
     pub(crate) error: Option<String>,
     pub(crate) next_hop_objects: bool,
+    /// Routers behind VXLAN tunnels that routes lead to: a neighbour and a forwarding entry each.
+    pub(crate) tunnels: u64,
 }
 
 #[derive(Debug, Default)]

@@ -256,6 +256,12 @@ impl Message {
         self
     }
 
+    /// What follows the header of a message.
+    #[cfg(test)]
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.0[HEADER..]
+    }
+
     pub(super) fn u32(self, kind: u16, value: u32) -> Self {
         self.attribute(kind, &value.to_ne_bytes())
     }

@@ -1,18 +1,22 @@
 //! The thread that talks with the kernel: it subscribes before it looks, compares completely at the start, when
 //! notifications were lost and when a link goes, and follows notifications otherwise.
 
-use super::fib::{Fib, NextHop, Step};
+use super::fib::{self, Fib};
+use super::link::{Link, RTM_DELLINK, RTM_NEWLINK};
+use super::neighbor::{Forward, GROUP_NEIGHBOR, Neighbor, RTM_DELNEIGH, RTM_NEWNEIGH};
 use super::netlink::{Answer, Message, Netlink, answers};
+use super::next_hop::NextHop;
+use super::overlay::{self, Overlay};
 use super::underlay::Underlay;
 use super::wire::{
-    GROUP_NEXTHOP, GROUPS, Hop, Link, Object, RTM_DELLINK, RTM_DELNEXTHOP, RTM_DELROUTE,
-    RTM_NEWLINK, RTM_NEWNEXTHOP, RTM_NEWROUTE, Route,
+    GROUP_NEXTHOP, GROUPS, Hop, Object, RTM_DELNEXTHOP, RTM_DELROUTE, RTM_NEWNEXTHOP, RTM_NEWROUTE,
+    Route,
 };
-use super::{Imported, Leave, News, Pending, Settings, Shared};
+use super::{Imported, Leave, News, OwnEnd, Pending, Settings, Shared};
 use ipnet::IpNet;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
@@ -38,7 +42,10 @@ pub(super) struct Worker {
     shared: Arc<Shared>,
     wake: Wake,
     fib: Fib,
+    overlay: Overlay,
     underlay: Underlay,
+    /// What was told of our ends of tunnels, by VNI.
+    own_ends: BTreeMap<u32, Option<OwnEnd>>,
     /// What was told last of the next hops that are tracked.
     tracked: HashMap<NextHop, Option<u32>>,
     imported: HashMap<(u32, IpNet), Imported>,
@@ -51,6 +58,24 @@ struct State {
     resync: bool,
     underlay: bool,
     retry: bool,
+    /// Neighbours are told of.
+    neighbors: bool,
+}
+
+/// One change of the kernel.
+#[derive(Debug)]
+enum Step {
+    Fib(fib::Step),
+    Overlay(overlay::Step),
+}
+
+impl Step {
+    fn message(&self) -> Message {
+        match self {
+            Self::Fib(step) => step.message(),
+            Self::Overlay(step) => step.message(),
+        }
+    }
 }
 
 impl Worker {
@@ -73,6 +98,8 @@ impl Worker {
             requests,
             notices,
             fib: Fib::new(settings.protocol, objects),
+            overlay: Overlay::new(settings.protocol),
+            own_ends: BTreeMap::new(),
             settings,
             shared,
             wake,
@@ -88,6 +115,7 @@ impl Worker {
 
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(8);
+        self.follow_neighbors();
         loop {
             let stop = self.take_requests();
             self.notifications();
@@ -147,9 +175,11 @@ impl Worker {
         }
         if sweep {
             self.fib.sweep();
+            self.overlay.sweep();
         }
         if stop == Some(Leave::Remove) {
             self.fib.clear();
+            self.overlay.sweep();
         }
         stop
     }
@@ -160,7 +190,24 @@ impl Worker {
         for (table, metric) in settings.metrics {
             self.settings.metrics.entry(table).or_insert(metric);
         }
+        self.settings.vnis = settings.vnis;
+        self.follow_neighbors();
+        self.state.underlay = true;
         self.import_all();
+    }
+
+    /// Without an L3 VNI, what goes on among neighbours is not listened to: there may be a lot of it.
+    fn follow_neighbors(&mut self) {
+        if self.state.neighbors || self.settings.vnis.is_empty() {
+            return;
+        }
+        match self.notices.join(GROUP_NEIGHBOR) {
+            Ok(()) => {
+                self.state.neighbors = true;
+                self.state.resync = true;
+            }
+            Err(error) => tracing::error!(%error, "cannot follow the kernel's neighbours"),
+        }
     }
 
     fn track(&mut self, next_hops: HashSet<NextHop>) {
@@ -230,7 +277,22 @@ impl Worker {
             RTM_NEWNEXTHOP | RTM_DELNEXTHOP if answer.port != self.requests.port => {
                 self.state.resync = true;
             }
+            RTM_NEWNEIGH | RTM_DELNEIGH if answer.port != self.requests.port => {
+                self.neighbor_notice(payload, answer.kind == RTM_NEWNEIGH);
+            }
             _ => {}
+        }
+    }
+
+    fn neighbor_notice(&mut self, payload: &[u8], is_there: bool) {
+        let lost = match (Neighbor::read(payload), Forward::read(payload)) {
+            (Some(neighbor), _) => self.overlay.neighbor_told(&neighbor, is_there),
+            (_, Some(forward)) => self.overlay.forward_told(&forward, is_there, false),
+            _ => false,
+        };
+        if lost {
+            self.shared.status.lock().repaired += 1;
+            tracing::warn!("another program took an entry of a VXLAN tunnel; it is put back");
         }
     }
 
@@ -262,10 +324,9 @@ impl Worker {
     fn link_notice(&mut self, link: Link) {
         let (name, up) = (link.name.clone(), link.up);
         let was_up = self.underlay.link_up(link.index);
-        self.underlay.set_link(link);
+        self.state.underlay |= self.underlay.set_link(link);
         if was_up != up {
             self.tell(|told| told.links.extend([(name, up)]));
-            self.state.underlay = true;
             // IPv4 routes go with their link without a notification each.
             self.state.resync |= !up;
         }
@@ -314,6 +375,7 @@ impl Worker {
             }
         }
         self.fib.compare(ours, objects);
+        self.read_neighbors()?;
         let changed = self
             .underlay
             .links()
@@ -323,6 +385,23 @@ impl Worker {
             self.tell(|told| told.links.extend(changed));
         }
         self.import_all();
+        Ok(())
+    }
+
+    fn read_neighbors(&mut self) -> io::Result<()> {
+        let mut neighbors = self.dump(&Neighbor::dump(false), Neighbor::read)?;
+        neighbors.extend(self.dump(&Neighbor::dump(true), Neighbor::read)?);
+        self.overlay.compare_neighbors(&neighbors);
+        let concerned = self.underlay.vxlans();
+        let concerned: Vec<_> = concerned
+            .filter(|device| self.overlay.concerns(device))
+            .collect();
+        let mut forwards = Vec::new();
+        for device in concerned {
+            let entries = self.dump(&Forward::dump(device.index), Forward::read)?;
+            forwards.extend(entries.into_iter().map(|entry| (device, entry)));
+        }
+        self.overlay.compare_forwards(&forwards);
         Ok(())
     }
 
@@ -361,6 +440,29 @@ impl Worker {
         }
         if !news.is_empty() {
             self.tell(|told| told.next_hops.extend(news));
+        }
+        self.tell_own_ends();
+        self.fib.tunnels_changed();
+    }
+
+    fn tell_own_ends(&mut self) {
+        let of = |vni: &u32| {
+            let own = self.underlay.vxlan(*vni).map(|device| OwnEnd {
+                router_mac: device.router_mac,
+                vtep: device.local,
+            });
+            (*vni, own)
+        };
+        let now: BTreeMap<_, _> = self.settings.vnis.iter().map(of).collect();
+        let changed = |(vni, own): &(&u32, &Option<OwnEnd>)| self.own_ends.get(vni) != Some(own);
+        let news: Vec<_> = now
+            .iter()
+            .filter(changed)
+            .map(|(vni, own)| (*vni, *own))
+            .collect();
+        self.own_ends = now;
+        if !news.is_empty() {
+            self.tell(|told| told.own_ends.extend(news));
         }
     }
 
@@ -401,8 +503,21 @@ impl Worker {
         }
     }
 
+    /// What is due, in the order in which the kernel takes it.
+    fn steps(&mut self) -> Vec<Step> {
+        if self.fib.take_tunnels_changed() {
+            let device = |vni| self.underlay.vxlan(vni);
+            self.overlay.want(self.fib.tunnels(), device);
+        }
+        let additions = self.overlay.additions().into_iter().map(Step::Overlay);
+        let mut steps: Vec<Step> = additions.collect();
+        steps.extend(self.fib.steps().into_iter().map(Step::Fib));
+        steps.extend(self.overlay.removals().into_iter().map(Step::Overlay));
+        steps
+    }
+
     fn write(&mut self) {
-        let steps = self.fib.steps();
+        let steps = self.steps();
         self.state.retry = false;
         if steps.is_empty() {
             return;
@@ -410,7 +525,11 @@ impl Worker {
         let messages: Vec<Message> = steps.iter().map(Step::message).collect();
         let (mut refused, mut last) = (0, None);
         let outcome = self.requests.apply(&messages, |index, error| {
-            if self.fib.refused(&steps[index], &error) {
+            let is_fault = match &steps[index] {
+                Step::Fib(step) => self.fib.refused(step, &error),
+                Step::Overlay(step) => self.overlay.refused(step, &error),
+            };
+            if is_fault {
                 tracing::warn!(step = ?steps[index], %error, "the kernel refused a change");
                 refused += 1;
                 last = Some(error.to_string());
@@ -439,5 +558,6 @@ impl Worker {
         let mut status = self.shared.status.lock();
         status.installed = self.fib.installed() as u64;
         status.wanted = self.fib.wanted() as u64;
+        status.tunnels = self.overlay.installed() as u64;
     }
 }

@@ -1,8 +1,10 @@
 //! The kernel's links and the routes of others, as they are told: how a next hop is reached, and what there is to
 //! redistribute. It does no I/O.
 
-use super::fib::NextHop;
-use super::wire::{Hop, Link, Object, ObjectContent, Route, RouteKey, RouteKind, Way};
+use super::link::{Link, LinkKind};
+use super::next_hop::{NextHop, Tunnel};
+use super::wire::{Hop, Object, ObjectContent, Route, RouteKey, RouteKind, Way};
+use bgp::nlri::Mac;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -19,9 +21,50 @@ pub(crate) struct Resolution {
     pub(crate) metric: u32,
 }
 
+impl Resolution {
+    const NONE: Self = Self {
+        ways: Vec::new(),
+        metric: 0,
+    };
+}
+
+/// The VXLAN device of an L3 VNI, and the interface that routes of its VRF go out of: the bridge it is a port of (the SVI),
+/// or itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Vxlan {
+    pub(crate) index: u32,
+    pub(crate) svi: u32,
+    /// Packets can go through it.
+    up: bool,
+    /// Of the SVI: what far ends are to send routed packets to.
+    pub(crate) router_mac: Mac,
+    /// Where its packets come from.
+    pub(crate) local: Option<IpAddr>,
+}
+
+impl Vxlan {
+    #[cfg(test)]
+    pub(super) const fn of(index: u32, svi: u32, router_mac: Mac) -> Self {
+        Self {
+            index,
+            svi,
+            up: true,
+            router_mac,
+            local: None,
+        }
+    }
+
+    /// Whether it is a port of a bridge.
+    pub(crate) const fn is_port(&self) -> bool {
+        self.svi != self.index
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Underlay {
     links: HashMap<u32, Link>,
+    /// VXLAN devices, by VNI.
+    vxlans: HashMap<u32, u32>,
     /// By prefix, then by metric: the lowest wins.
     routes: HashMap<(u32, IpNet), BTreeMap<u32, Route>>,
     /// How many prefixes of a length there are, by table and family, so that only those are looked up.
@@ -31,12 +74,53 @@ pub(crate) struct Underlay {
 
 impl Underlay {
     pub(crate) fn set_link(&mut self, link: Link) -> bool {
+        self.remove_vxlan(link.index);
+        if let LinkKind::Vxlan { vni, .. } = link.kind {
+            self.vxlans.insert(vni, link.index);
+        }
         let before = self.links.insert(link.index, link.clone());
         before != Some(link)
     }
 
     pub(crate) fn remove_link(&mut self, index: u32) {
+        self.remove_vxlan(index);
         self.links.remove(&index);
+    }
+
+    fn remove_vxlan(&mut self, index: u32) {
+        if let Some(LinkKind::Vxlan { vni, .. }) = self.links.get(&index).map(|link| link.kind)
+            && self.vxlans.get(&vni) == Some(&index)
+        {
+            self.vxlans.remove(&vni);
+        }
+    }
+
+    /// The VXLAN device of a VNI, if packets can go through it.
+    pub(crate) fn vxlan(&self, vni: u32) -> Option<Vxlan> {
+        self.device(vni).filter(|device| device.up)
+    }
+
+    fn device(&self, vni: u32) -> Option<Vxlan> {
+        let device = self.links.get(self.vxlans.get(&vni)?)?;
+        let LinkKind::Vxlan { local, .. } = device.kind else {
+            return None;
+        };
+        let master = device.master.and_then(|master| self.links.get(&master));
+        let svi = master
+            .filter(|master| master.kind == LinkKind::Bridge)
+            .unwrap_or(device);
+        Some(Vxlan {
+            index: device.index,
+            svi: svi.index,
+            up: device.up && svi.up,
+            router_mac: svi.mac?,
+            local,
+        })
+    }
+
+    /// Those of all VNIs, up or down.
+    pub(crate) fn vxlans(&self) -> impl Iterator<Item = Vxlan> {
+        self.vxlans.keys().filter_map(|vni| self.device(*vni))
     }
 
     pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
@@ -107,25 +191,28 @@ impl Underlay {
         self.usable(routes).map(|(route, _)| route)
     }
 
-    /// The way to a next hop: the longest prefix that has one.
+    /// The way to a next hop.
     pub(crate) fn resolve(&self, next_hop: &NextHop) -> Resolution {
-        let NextHop {
-            table,
-            address,
-            interface,
-        } = *next_hop;
-        if let Some(interface) = interface {
-            let hop = Hop {
-                gateway: Some(address),
-                interface,
-                onlink: false,
-            };
-            let ways = match self.link_up(interface) {
-                true => vec![(hop, 1)],
-                false => Vec::new(),
-            };
-            return Resolution { ways, metric: 0 };
+        match *next_hop {
+            NextHop::Routed { table, address } => self.lookup(table, address),
+            NextHop::OnLink { address, interface } if self.link_up(interface) => {
+                through(interface, address, false)
+            }
+            NextHop::OnLink { .. } => Resolution::NONE,
+            NextHop::Tunnel(tunnel) => self.tunneled(&tunnel),
         }
+    }
+
+    /// The far end is on the link as far as the VRF can see, though no address says so.
+    fn tunneled(&self, tunnel: &Tunnel) -> Resolution {
+        let device = self.vxlan(tunnel.vni);
+        device.map_or(Resolution::NONE, |device| {
+            through(device.svi, tunnel.gateway(), true)
+        })
+    }
+
+    /// The longest prefix that has a way.
+    fn lookup(&self, table: u32, address: IpAddr) -> Resolution {
         let lengths = self.lengths.get(&(table, address.is_ipv6()));
         for length in lengths.into_iter().flat_map(|lengths| lengths.keys().rev()) {
             let Ok(prefix) = IpNet::new(address, *length) else {
@@ -142,10 +229,7 @@ impl Underlay {
                 };
             }
         }
-        Resolution {
-            ways: Vec::new(),
-            metric: 0,
-        }
+        Resolution::NONE
     }
 
     /// The route of the lowest metric, if it forwards out of a link that is up. One that drops hides the others.
@@ -188,6 +272,18 @@ const fn is_v6(prefix: IpNet) -> bool {
     matches!(prefix, IpNet::V6(_))
 }
 
+fn through(interface: u32, gateway: IpAddr, onlink: bool) -> Resolution {
+    let hop = Hop {
+        gateway: Some(gateway),
+        interface,
+        onlink,
+    };
+    Resolution {
+        ways: vec![(hop, 1)],
+        metric: 0,
+    }
+}
+
 /// A hop of the covering route; on the link itself, the next hop is the gateway.
 fn towards(hop: Hop, address: IpAddr) -> Hop {
     Hop {
@@ -206,7 +302,9 @@ mod tests {
             index,
             name: format!("eth{index}"),
             up,
-            vrf_table: None,
+            mac: Some(Mac([2, 0, 0, 0, 0, index as u8])),
+            master: None,
+            kind: LinkKind::Other,
         }
     }
 
@@ -229,10 +327,9 @@ mod tests {
     }
 
     fn gateways(underlay: &Underlay, address: &str) -> Vec<(String, u32)> {
-        let next_hop = NextHop {
+        let next_hop = NextHop::Routed {
             table: TABLE_MAIN,
             address: address.parse().expect("an address"),
-            interface: None,
         };
         let resolution = underlay.resolve(&next_hop);
         let ways = resolution.ways.iter().map(|(hop, _)| {
@@ -274,5 +371,52 @@ mod tests {
         drop.kind = RouteKind::Blackhole;
         underlay.set_route(drop);
         assert_eq!(gateways(&underlay, "192.0.2.9"), []);
+    }
+
+    #[test]
+    fn a_tunnel_is_on_the_bridge_of_its_vni_while_both_are_up() {
+        let mut underlay = Underlay::default();
+        let kind = LinkKind::Vxlan {
+            vni: 50,
+            local: None,
+        };
+        let vxlan = |master| Link {
+            kind,
+            master,
+            ..link(5, true)
+        };
+        let bridge = |up| Link {
+            kind: LinkKind::Bridge,
+            ..link(6, up)
+        };
+        let vtep = IpAddr::from([192, 0, 2, 7]);
+        let ways = |underlay: &Underlay, v6| {
+            let tunnel = Tunnel::new(v6, (50, 50), vtep, Mac([2; 6]));
+            let ways = underlay.resolve(&NextHop::Tunnel(tunnel)).ways;
+            ways.first().map(|(hop, _)| {
+                (
+                    hop.interface,
+                    hop.gateway.map(|to| to.to_string()),
+                    hop.onlink,
+                )
+            })
+        };
+        let by = |interface, name: &str| Some((interface, Some(name.to_owned()), true));
+        assert_eq!(ways(&underlay, false), None);
+        underlay.set_link(vxlan(None));
+        assert_eq!(ways(&underlay, false), by(5, "192.0.2.7"));
+        underlay.set_link(bridge(true));
+        underlay.set_link(vxlan(Some(6)));
+        assert_eq!(ways(&underlay, false), by(6, "192.0.2.7"));
+        assert_eq!(ways(&underlay, true), by(6, "::ffff:192.0.2.7"));
+        assert_eq!(
+            underlay.vxlan(50).map(|device| device.router_mac),
+            Some(Mac([2, 0, 0, 0, 0, 6]))
+        );
+        underlay.set_link(bridge(false));
+        assert_eq!(ways(&underlay, false), None);
+        underlay.remove_link(5);
+        underlay.set_link(bridge(true));
+        assert_eq!(ways(&underlay, false), None);
     }
 }

@@ -1,5 +1,4 @@
-//! What the kernel tells and takes as values: routes, next-hop objects, links
-//! (include/uapi/linux/{rtnetlink,nexthop,if_link}.h).
+//! What the kernel tells and takes as values: routes and next-hop objects (include/uapi/linux/{rtnetlink,nexthop}.h).
 
 use super::netlink::{
     Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, attributes, u16_at, u32_at,
@@ -7,9 +6,6 @@ use super::netlink::{
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-pub(super) const RTM_NEWLINK: u16 = 16;
-pub(super) const RTM_DELLINK: u16 = 17;
-pub(super) const RTM_GETLINK: u16 = 18;
 pub(super) const RTM_NEWROUTE: u16 = 24;
 pub(super) const RTM_DELROUTE: u16 = 25;
 pub(super) const RTM_GETROUTE: u16 = 26;
@@ -110,21 +106,21 @@ pub(crate) struct Route {
     pub(crate) way: Way,
 }
 
-fn octets(address: IpAddr) -> Vec<u8> {
+pub(super) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 
-const fn family_of(address: IpAddr) -> u8 {
+pub(super) const fn family_of(address: IpAddr) -> u8 {
     match address {
         IpAddr::V4(_) => libc::AF_INET as u8,
         IpAddr::V6(_) => libc::AF_INET6 as u8,
     }
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     match bytes.len() {
         4 => bytes.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
         16 => bytes
@@ -407,60 +403,4 @@ fn read_group(bytes: &[u8]) -> Vec<(u32, u16)> {
     let mut members: Vec<_> = members.collect();
     members.sort_unstable();
     members
-}
-
-/// An interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Link {
-    pub(crate) index: u32,
-    pub(crate) name: String,
-    /// Administratively up, with a carrier.
-    pub(crate) up: bool,
-    /// The table of the VRF device, if it is one (`IFLA_VRF_TABLE`).
-    pub(crate) vrf_table: Option<u32>,
-}
-
-impl Link {
-    pub(super) fn dump() -> Message {
-        Message::new(RTM_GETLINK, 0, &[0; 16])
-    }
-
-    pub(super) fn read(payload: &[u8]) -> Option<Self> {
-        const IFLA_IFNAME: u16 = 3;
-        const IFLA_LINKINFO: u16 = 18;
-        const IFLA_INFO_KIND: u16 = 1;
-        const IFLA_INFO_DATA: u16 = 2;
-        const IFLA_VRF_TABLE: u16 = 1;
-        let flags = u32_at(payload, 8)?;
-        let wanted = (libc::IFF_UP | libc::IFF_RUNNING) as u32;
-        let (mut name, mut vrf_table) = (None, None);
-        for (attribute, value) in attributes(payload.get(16..)?) {
-            match attribute {
-                IFLA_IFNAME => {
-                    let text = value.strip_suffix(b"\0").unwrap_or(value);
-                    name = Some(String::from_utf8_lossy(text).into_owned());
-                }
-                IFLA_LINKINFO => {
-                    let find = |wanted| {
-                        attributes(value)
-                            .find(|(kind, _)| *kind == wanted)
-                            .map(|(_, value)| value)
-                    };
-                    if find(IFLA_INFO_KIND) == Some(b"vrf\0") {
-                        let data = find(IFLA_INFO_DATA).unwrap_or_default();
-                        vrf_table = attributes(data)
-                            .find(|(kind, _)| *kind == IFLA_VRF_TABLE)
-                            .and_then(|(_, value)| u32_at(value, 0));
-                    }
-                }
-                _ => {}
-            }
-        }
-        Some(Self {
-            index: u32_at(payload, 4)?,
-            name: name?,
-            up: flags & wanted == wanted,
-            vrf_table,
-        })
-    }
 }

@@ -301,6 +301,8 @@ fn families(diff: &mut ConfigDiff, part: &Part, old: &Neighbor, new: &Neighbor) 
         let key = |key: &str| format!("{family} {key}");
         let add_path = (&before.add_path, &after.add_path);
         diff.compare(part, &key("add-path"), add_path, opened);
+        let default = (&before.default_originate, &after.default_originate);
+        diff.compare(part, &key("default-originate"), default, Cost::PolicyRun);
         let limits = (&before.max_prefix, &after.max_prefix);
         diff.compare(part, &key("max-prefix"), limits, Cost::Nothing);
         let stale = (&before.long_lived_stale_time, &after.long_lived_stale_time);

@@ -2,6 +2,7 @@
 
 use super::document::Table;
 use super::value::{FromToml, word};
+use crate::Family;
 use crate::message::AddPathMode;
 use toml::de::DeValue;
 
@@ -11,6 +12,8 @@ pub struct FamilyConfig {
     /// RFC 7911; `None`: one path per prefix, without identifiers.
     pub add_path: Option<AddPathMode>,
     pub max_prefix: Option<MaxPrefix>,
+    /// It is sent a default route of ours, whatever the table has. Of the unicast families.
+    pub default_originate: bool,
     /// RFC 9494, seconds, if not the neighbor's.
     pub long_lived_stale_time: Option<u32>,
 }
@@ -47,11 +50,12 @@ impl FromToml for AddPathMode {
 
 impl FamilyConfig {
     /// `None` if it is switched off.
-    pub(super) fn read(table: Table<'_>) -> Option<Self> {
+    pub(super) fn read(family: Family, table: Table<'_>) -> Option<Self> {
         let enabled = table.or("enabled", true);
         let read = Self {
             add_path: table.get("add-path"),
             max_prefix: MaxPrefix::read(&table),
+            default_originate: table.or("default-originate", false),
             long_lived_stale_time: table.get("long-lived-stale-time"),
         };
         if read
@@ -60,6 +64,12 @@ impl FamilyConfig {
         {
             let problem = "is more than 16777215 (24 bits, RFC 9494 4.1)";
             table.issue("long-lived-stale-time", problem);
+        }
+        let unicast = [Family::Ipv4Unicast, Family::Ipv6Unicast].contains(&family);
+        if read.default_originate && !unicast {
+            let problem =
+                format!("{family} has no default route: use ipv4-unicast or ipv6-unicast");
+            table.issue("default-originate", problem);
         }
         table.finish();
         enabled.then_some(read)

@@ -90,6 +90,7 @@ impl Config {
         let policies = policies::read(root);
         let vrfs = named(root, "vrfs", Vrf::read);
         let mac_vrfs = named(root, "mac-vrfs", MacVrf::read);
+        vrf::distinct_vnis(root);
         let known = Known {
             policies: policies.0.keys().cloned().collect(),
             vrfs: vrfs.iter().map(|vrf| vrf.name.clone()).collect(),
@@ -102,7 +103,7 @@ impl Config {
             vrfs,
             mac_vrfs,
             networks: each(root, "networks", |table| Network::read(table, &known)),
-            kernel: each(root, "kernel", |table| KernelTable::read(table, &known)),
+            kernel: kernel(root, &known),
             bmp: each(root, "bmp", BmpStation::read),
             mrt: MrtDump::read(root),
             api: Api::read(root),
@@ -110,6 +111,33 @@ impl Config {
         global.finish();
         read
     }
+}
+
+/// Each table of the kernel once, and each of ours into one of them.
+fn kernel(root: &Table<'_>, known: &Known) -> Vec<KernelTable> {
+    let mut tables: Vec<KernelTable> = Vec::new();
+    for own in root.tables("kernel") {
+        let Some(read) = KernelTable::read(&own, known) else {
+            own.finish();
+            continue;
+        };
+        let twice = |other: &&KernelTable| other.table == read.table || other.vrf == read.vrf;
+        if let Some(other) = tables.iter().find(twice) {
+            let what = match other.table == read.table {
+                true => format!("table {} is configured twice: keep one", read.table),
+                false => format!(
+                    "{} goes into table {} already: keep one",
+                    read.vrf.as_deref().unwrap_or("what is in no VRF"),
+                    other.table
+                ),
+            };
+            own.complain(what);
+        } else {
+            tables.push(read);
+        }
+        own.finish();
+    }
+    tables
 }
 
 fn each<'d, T>(

@@ -153,6 +153,13 @@ impl Neighbor {
         "graceful-shutdown",
     ];
 
+    /// The families in which it is sent a default route of ours.
+    pub fn default_originate(&self) -> FamilySet {
+        let asked = self.families.iter();
+        let asked = asked.filter(|(_, options)| options.default_originate);
+        asked.map(|(family, _)| *family).collect()
+    }
+
     /// The families spoken with it.
     pub fn family_set(&self) -> FamilySet {
         self.families.keys().copied().collect()
@@ -398,7 +405,7 @@ fn families(table: &Table<'_>, endpoint: Option<&Endpoint>) -> BTreeMap<Family, 
             );
             continue;
         };
-        if let Some(config) = FamilyConfig::read(own) {
+        if let Some(config) = FamilyConfig::read(family, own) {
             families.insert(family, config);
         }
     }

@@ -51,9 +51,9 @@ impl FromToml for KernelSource {
 }
 
 impl KernelTable {
-    pub(super) fn read(table: Table<'_>, known: &Known) -> Option<Self> {
-        known.vrf(&table);
-        known.policy(&table, "import");
+    pub(super) fn read(table: &Table<'_>, known: &Known) -> Option<Self> {
+        known.vrf(table);
+        known.policy(table, "import");
         let number = table.required("table", "write the kernel's table number; 254 is main");
         if matches!(number, Some(0 | 255)) {
             table.issue(
@@ -70,7 +70,6 @@ impl KernelTable {
             redistribute: table.list("redistribute"),
             import: table.get("import"),
         };
-        table.finish();
         number.map(|_| read)
     }
 }

@@ -3,7 +3,8 @@
 use super::document::Table;
 use super::value::FromToml;
 use super::value::from_text;
-use crate::nlri::{Label, RouteDistinguisher, RouteTarget};
+use crate::nlri::{Label, Mac, RouteDistinguisher, RouteTarget};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use toml::de::DeValue;
 
@@ -18,8 +19,11 @@ pub struct Vrf {
     pub label: Option<Label>,
     /// What its routes carry as EVPN type 5; `None`: they are not originated there.
     pub vni: Option<Label>,
-    /// The next hop of routes originated from it; `None`: our end of each session.
+    /// The next hop of routes originated from it; `None`: the address of the VXLAN device where there is one, else the
+    /// router id.
     pub next_hop: Option<IpAddr>,
+    /// The MAC that routers are to send packets for the VRF to; `None`: that of the host's device, if it has one.
+    pub router_mac: Option<Mac>,
 }
 
 /// An L2 domain.
@@ -37,6 +41,7 @@ pub struct MacVrf {
 from_text! {
     RouteDistinguisher => "a route distinguisher in quotes, like \"65000:1\" or \"192.0.2.1:7\"",
     RouteTarget => "a route target in quotes, like \"65000:1\" or \"192.0.2.1:7\"",
+    Mac => "a MAC address in quotes, like \"02:00:00:00:00:01\"",
 }
 
 /// A VNI (RFC 7348): 1 to 16,777,215.
@@ -47,6 +52,21 @@ impl FromToml for Vni {
         match u32::from_toml(value) {
             Ok(vni @ 1..=0xff_ffff) => Ok(Self(Label::from_vni(vni))),
             _ => Err("must be a VNI, 1 to 16777215".to_owned()),
+        }
+    }
+}
+
+/// Packets of a VNI are of one tenant table.
+pub(super) fn distinct_vnis(root: &Table<'_>) {
+    let mut owners = BTreeMap::new();
+    for section in ["vrfs", "mac-vrfs"] {
+        for (name, table) in root.named(section) {
+            let Some(Vni(vni)) = table.get("vni") else {
+                continue;
+            };
+            if let Some(other) = owners.insert(vni, name) {
+                table.issue("vni", format!("{other} has it already: give each its own"));
+            }
         }
     }
 }
@@ -86,6 +106,16 @@ impl Vrf {
         let label: Option<MplsLabel> = table.get("label");
         let vni: Option<Vni> = table.get("vni");
         let next_hop = table.get("next-hop");
+        let router_mac: Option<Mac> = table.get("router-mac");
+        if router_mac.is_some_and(|mac| mac.0[0] & 1 != 0 || mac == Mac::default()) {
+            table.issue(
+                "router-mac",
+                "must be the MAC of one router, not of a group",
+            );
+        }
+        if router_mac.is_some() && vni.is_none() {
+            table.issue("router-mac", "is for VXLAN: add the vni of the VRF");
+        }
         table.finish();
         let (rd, [import, export]) = targets?;
         Some(Self {
@@ -96,6 +126,7 @@ impl Vrf {
             label: label.map(|label| label.0),
             vni: vni.map(|vni| vni.0),
             next_hop,
+            router_mac,
         })
     }
 }

@@ -40,7 +40,7 @@ pub struct UpdateParts<'a> {
     pub nlri: &'a [u8],
     pub mp_reach: Option<MpReach<'a>>,
     pub mp_unreach: Option<MpUnreach<'a>>,
-    /// A family that was not negotiated, or is disabled: its MP attribute was passed over.
+    /// A family that was not negotiated, or is disabled: its MP attribute, or the classic fields, were passed over.
     pub ignored: Option<AfiSafi>,
     /// EVPN routes that will be passed over (RFC 7606 5.4).
     pub skipped: u32,
@@ -69,7 +69,7 @@ pub struct Decoded {
 
 /// Cuts the body of an UPDATE (RFC 4271 4.3) and checks what RFC 7606 5 asks of its routes.
 pub fn split<'a>(body: &'a [u8], context: &CodecContext) -> Result<UpdateParts<'a>, UpdateError> {
-    let (withdrawn, attributes, nlri) = fields(body).ok_or_else(|| {
+    let (mut withdrawn, attributes, mut nlri) = fields(body).ok_or_else(|| {
         UpdateError::reset(Fault {
             attribute: None,
             kind: FaultKind::Fields,
@@ -77,7 +77,15 @@ pub fn split<'a>(body: &'a [u8], context: &CodecContext) -> Result<UpdateParts<'
             bytes: body[..body.len().min(256)].into(),
         })
     })?;
-    let add_path = context.add_path_rx.contains(Family::Ipv4Unicast);
+    let family = Family::Ipv4Unicast;
+    let add_path = context.add_path_rx.contains(family);
+    let announces = !nlri.is_empty();
+    let mut ignored = None;
+    if !context.families.contains(family) && (announces || !withdrawn.is_empty()) {
+        // Passed over, as an MP attribute of such a family is.
+        ignored = Some(family.into());
+        (withdrawn, nlri) = (&[], &[]);
+    }
     for field in [withdrawn, nlri] {
         check(Family::Ipv4Unicast, add_path, field).map_err(|error| {
             UpdateError::reset(Fault {
@@ -94,12 +102,12 @@ pub fn split<'a>(body: &'a [u8], context: &CodecContext) -> Result<UpdateParts<'
         nlri,
         mp_reach: None,
         mp_unreach: None,
-        ignored: None,
+        ignored,
         skipped: 0,
         add_path,
         shared: [attributes, &[], &[]],
     };
-    let reaches = parts.multiprotocol(context)? || !nlri.is_empty();
+    let reaches = parts.multiprotocol(context)? || announces;
     if !reaches {
         parts.check_without_routes(context)?;
     }

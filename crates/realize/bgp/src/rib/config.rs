@@ -1,6 +1,6 @@
 //! What the RIB is told: its own identity, best-path options, peers, VRFs. Plain values; nothing here decides anything.
 
-use crate::nlri::{Label, RouteDistinguisher, RouteTarget};
+use crate::nlri::{Label, Mac, RouteDistinguisher, RouteTarget};
 use crate::policy::{Policies, PolicyName};
 use crate::{Asn, Family, FamilySet, PeerId, RouterId};
 use ipnet::IpNet;
@@ -170,6 +170,8 @@ pub struct PeerInfo {
     /// With local-as: it is prepended in place of our real AS, not before it.
     pub replace_as: bool,
     pub remove_private: RemovePrivate,
+    /// Unicast families in which it is sent a default route of ours in place of any other; no policy is asked.
+    pub default_originate: FamilySet,
     /// External: the first AS of its paths must be its own. Off for route-server clients.
     pub enforce_first_as: bool,
     /// How often our own AS may stand in a received path.
@@ -205,10 +207,20 @@ pub struct VrfConfig {
     pub export: Vec<RouteTarget>,
     /// The label or VNI its own routes carry in VPNv4/VPNv6; none: not originated there.
     pub label: Option<Label>,
-    /// The VNI its own routes carry as EVPN type 5; none: not originated there.
-    pub evpn_vni: Option<Label>,
-    /// The next hop of routes originated from it.
+    /// The next hop of routes originated from it there.
     pub next_hop: IpAddr,
+    /// What its own routes say as EVPN type 5; none: not originated there.
+    pub evpn: Option<VtepConfig>,
+}
+
+/// Where an L3 VRF is reached through VXLAN (RFC 9136 4.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VtepConfig {
+    pub vni: Label,
+    /// The next hop.
+    pub address: IpAddr,
+    /// The inner destination MAC of packets to it; none: not told, and who must have one does not use the routes.
+    pub router_mac: Option<Mac>,
 }
 
 /// An L2 domain (MAC-VRF).

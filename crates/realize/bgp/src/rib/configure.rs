@@ -96,6 +96,7 @@ impl Rib {
         if import(&before) != import(&info) {
             self.change_import(slot);
         }
+        self.keep_default_routes();
         self.export_again(slot);
     }
 

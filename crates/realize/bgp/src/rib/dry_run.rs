@@ -3,6 +3,7 @@
 
 use super::Rib;
 use super::audience::Slot;
+use super::default_route::is_default;
 use super::export::ExportKey;
 use super::group::Rules;
 use super::import::Import;
@@ -93,6 +94,9 @@ impl Rib {
         nlri: &Nlri,
     ) -> Option<Effect> {
         let info = &self.peers.get(slot)?.info;
+        if info.default_originate.contains(S::FAMILY) && is_default(nlri) {
+            return None;
+        }
         let best = shard.entries[index].best()?;
         let members = only(slot);
         let decide = |policies: &Arc<Policies>| {
@@ -107,7 +111,7 @@ impl Rib {
                 subscriptions: None,
             };
             let entitled = !context.entitled(&members, best).is_empty();
-            let attributes = context.decide(best, nlri).filter(|_| entitled);
+            let attributes = context.decide(best, nlri).ok().filter(|_| entitled);
             attributes.map(|attributes| (attributes, 0))
         };
         effect(decide(&self.policies), decide(proposed))

@@ -35,6 +35,7 @@ pub(crate) struct ExportKey {
     real_as: bool,
     remove_private: RemovePrivate,
     route_server_client: bool,
+    pub(crate) default_originate: bool,
     role: Option<Role>,
     llgr: bool,
     llgr_partial: bool,
@@ -76,6 +77,7 @@ impl ExportKey {
             real_as: external && !peer.replace_as,
             remove_private: peer.remove_private,
             route_server_client: external && peer.route_server_client,
+            default_originate: unicast && peer.default_originate.contains(family),
             role: peer.role.filter(|_| external && unicast),
             llgr: peer.llgr.contains(family),
             llgr_partial: peer.llgr_partial,
@@ -192,6 +194,18 @@ impl Export<'_> {
         }
         if long_lived {
             self.mark_stale(&mut attributes);
+        }
+        Ok(attributes)
+    }
+
+    /// The attributes of the default route that peers with default-originate are sent.
+    pub(crate) fn default_route(&self, set: &AttributeSet) -> Result<Attributes, Withheld> {
+        let mut attributes = set.attributes.clone();
+        self.next_hop(&mut attributes)?;
+        self.usable_next_hop(&attributes)?;
+        match self.key.kind {
+            PeerKind::External => self.leave_our_as(&mut attributes, From::Local, false),
+            PeerKind::Internal | PeerKind::Client => attributes.local_pref = Some(100),
         }
         Ok(attributes)
     }

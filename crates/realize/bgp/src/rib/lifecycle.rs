@@ -38,6 +38,7 @@ impl Rib {
         if constrained {
             self.subscriptions.constrain(slot);
         }
+        self.keep_default_routes();
         // Memberships first: the other side needs them before it may send anything else.
         let order = Family::ALL.into_iter().rev();
         for family in order.filter(|family| families.contains(*family)) {
@@ -80,6 +81,7 @@ impl Rib {
             }
             None => return,
         };
+        self.keep_default_routes();
         for family in families.iter() {
             let leftovers = with_table!(self.tables, family, table => {
                 let forget = |shard: &mut _| Shard::forget(shard, slot);

@@ -8,11 +8,76 @@ use super::observe::part;
 use super::path::{Freshness, OrderNumber, Path, SourceId};
 use super::shard::{Judge, Shard};
 use super::tables::{Table, read_table, with_table};
-use super::vrf::{Leak, MacVrf, Place, Target, Vrf, exports, inside};
+use super::view::Rejection;
+use super::vrf::{Leak, MacVrf, Place, Target, Vrf, Vrfs, exports, inside};
 use crate::Family;
 use crate::attribute::{Attributes, Origin};
-use crate::nlri::{Nlri, Payload, Route, RouteTarget, RtMembership};
+use crate::nlri::{Nlri, PathId, Payload, Route, RouteTarget, RtMembership};
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+
+/// The configuration of a VRF or an L2 domain.
+trait Domain: PartialEq {
+    fn target(&self) -> Target;
+
+    fn import(&self) -> &[RouteTarget];
+
+    /// Takes the place of the one before; `true` if there was none, so that its tables are new.
+    fn install(self, vrfs: &mut Vrfs) -> bool;
+}
+
+impl Domain for VrfConfig {
+    fn target(&self) -> Target {
+        Target::L3(self.id)
+    }
+
+    fn import(&self) -> &[RouteTarget] {
+        &self.import
+    }
+
+    fn install(self, vrfs: &mut Vrfs) -> bool {
+        match vrfs.l3.entry(self.id) {
+            Entry::Occupied(mut vrf) => {
+                vrf.get_mut().config = self;
+                false
+            }
+            Entry::Vacant(place) => {
+                place.insert(Vrf {
+                    config: self,
+                    ipv4: Shard::default(),
+                    ipv6: Shard::default(),
+                });
+                true
+            }
+        }
+    }
+}
+
+impl Domain for MacVrfConfig {
+    fn target(&self) -> Target {
+        Target::L2(self.id)
+    }
+
+    fn import(&self) -> &[RouteTarget] {
+        &self.import
+    }
+
+    fn install(self, vrfs: &mut Vrfs) -> bool {
+        match vrfs.l2.entry(self.id) {
+            Entry::Occupied(mut vrf) => {
+                vrf.get_mut().config = self;
+                false
+            }
+            Entry::Vacant(place) => {
+                place.insert(MacVrf {
+                    config: self,
+                    routes: Shard::default(),
+                });
+                true
+            }
+        }
+    }
+}
 
 impl Rib {
     /// Originates a route, or replaces it. A route of [`TableId::Vrf`] (an IPv4 or IPv6 prefix) or [`TableId::MacVrf`] (an
@@ -99,8 +164,19 @@ impl Rib {
     }
 
     fn announce_local(&mut self, route: &Route, attributes: Attributes) {
+        self.announce_as(route, attributes, 0, None);
+    }
+
+    /// A path of ours, which is rejected where its next hop is unreachable, or anyway.
+    pub(super) fn announce_as(
+        &mut self,
+        route: &Route,
+        attributes: Attributes,
+        path_id: PathId,
+        rejection: Option<Rejection>,
+    ) {
         let set = self.sets.intern(attributes, 0);
-        let rejection = self.unreachable(route.nlri.family(), set);
+        let rejection = rejection.or_else(|| self.unreachable(route.nlri.family(), set));
         self.sets.retain(set, 1);
         let mut tally = Tally::default();
         let judge = Judge {
@@ -113,7 +189,7 @@ impl Rib {
             announce(table, &judge, route, |extra| Path {
                 received: set,
                 used: set,
-                path_id: 0,
+                path_id,
                 age: 0,
                 source: SourceId::LOCAL,
                 sent_as: 0,
@@ -131,6 +207,10 @@ impl Rib {
     }
 
     fn withdraw_global(&mut self, nlri: &Nlri) {
+        self.withdraw_as(nlri, 0);
+    }
+
+    pub(super) fn withdraw_as(&mut self, nlri: &Nlri, path_id: PathId) {
         let mut tally = Tally::default();
         let judge = Judge {
             sets: &self.sets,
@@ -138,97 +218,48 @@ impl Rib {
             hops: &self.hops,
             options: &self.config.best_path,
         };
-        with_table!(self.tables, nlri.family(), table => withdraw(table, &judge, nlri, &mut tally));
+        with_table!(self.tables, nlri.family(), table => {
+            withdraw(table, &judge, nlri, path_id, &mut tally);
+        });
         self.release(tally);
     }
 
     pub(super) fn change_vrfs(&mut self, vrfs: Vec<VrfConfig>) {
-        let old = std::mem::replace(&mut self.config.vrfs, vrfs);
-        let new = self.config.vrfs.clone();
-        let mut affected = BTreeSet::new();
-        let (mut gone, mut changed) = (Vec::new(), Vec::new());
-        for config in &old {
-            match new.iter().find(|other| other.id == config.id) {
-                None => gone.push(config.id),
-                Some(other) if other != config => changed.push(config.id),
-                Some(_) => continue,
-            }
-            affected.extend(config.import.iter().copied());
-        }
-        let of = |table: TableId| match table {
-            TableId::Vrf(id, _) => gone.contains(&id) || changed.contains(&id),
-            _ => false,
-        };
-        let again = self.withdraw_exports_of(of);
-        for id in &gone {
-            self.part_vrf(Target::L3(*id));
-        }
-        for config in new {
-            let id = config.id;
-            match self.vrfs.l3.get_mut(&id) {
-                Some(vrf) if vrf.config == config => continue,
-                Some(vrf) => {
-                    affected.extend(config.import.iter().copied());
-                    vrf.config = config;
-                }
-                None => {
-                    affected.extend(config.import.iter().copied());
-                    let vrf = Vrf {
-                        config,
-                        ipv4: Shard::default(),
-                        ipv6: Shard::default(),
-                    };
-                    self.vrfs.l3.insert(id, vrf);
-                    self.fill(Target::L3(id));
-                }
-            }
-        }
-        again.iter().for_each(|key| self.announce_exports(key));
-        self.targets_changed(affected);
+        let old = std::mem::replace(&mut self.config.vrfs, vrfs.clone());
+        self.change_domains(&old, vrfs);
     }
 
     pub(super) fn change_mac_vrfs(&mut self, vrfs: Vec<MacVrfConfig>) {
-        let old = std::mem::replace(&mut self.config.mac_vrfs, vrfs);
-        let new = self.config.mac_vrfs.clone();
+        let old = std::mem::replace(&mut self.config.mac_vrfs, vrfs.clone());
+        self.change_domains(&old, vrfs);
+    }
+
+    fn change_domains<D: Domain>(&mut self, old: &[D], new: Vec<D>) {
         let mut affected = BTreeSet::new();
-        let (mut gone, mut changed) = (Vec::new(), Vec::new());
-        for config in &old {
-            match new.iter().find(|other| other.id == config.id) {
-                None => gone.push(config.id),
-                Some(other) if other != config => changed.push(config.id),
-                Some(_) => continue,
+        let (mut gone, mut touched) = (Vec::new(), Vec::new());
+        for config in old.iter().filter(|config| !new.contains(config)) {
+            let target = config.target();
+            if new.iter().all(|other| other.target() != target) {
+                gone.push(target);
             }
-            affected.extend(config.import.iter().copied());
+            touched.push(target);
+            affected.extend(config.import().iter().copied());
         }
-        let of = |table: TableId| match table {
-            TableId::MacVrf(id) => gone.contains(&id) || changed.contains(&id),
-            _ => false,
-        };
-        let again = self.withdraw_exports_of(of);
-        for id in &gone {
-            self.part_vrf(Target::L2(*id));
-        }
-        for config in new {
-            let id = config.id;
-            match self.vrfs.l2.get_mut(&id) {
-                Some(vrf) if vrf.config == config => continue,
-                Some(vrf) => {
-                    affected.extend(config.import.iter().copied());
-                    vrf.config = config;
-                }
-                None => {
-                    affected.extend(config.import.iter().copied());
-                    let routes = Shard::default();
-                    self.vrfs.l2.insert(id, MacVrf { config, routes });
-                    self.fill(Target::L2(id));
-                }
+        let again = self.withdraw_exports_of(&touched);
+        gone.into_iter().for_each(|target| self.part_vrf(target));
+        for config in new.into_iter().filter(|config| !old.contains(config)) {
+            affected.extend(config.import().iter().copied());
+            let target = config.target();
+            if config.install(&mut self.vrfs) {
+                self.fill(target);
             }
         }
         again.iter().for_each(|key| self.announce_exports(key));
         self.targets_changed(affected);
     }
 
-    fn withdraw_exports_of(&mut self, of: impl Fn(TableId) -> bool) -> Vec<(TableId, Nlri)> {
+    fn withdraw_exports_of(&mut self, targets: &[Target]) -> Vec<(TableId, Nlri)> {
+        let of = |table| target_of(table).is_some_and(|target| targets.contains(&target));
         let keys: Vec<_> = self
             .originated
             .keys()
@@ -363,9 +394,16 @@ fn announce<S: Space>(
     true
 }
 
-fn withdraw<S: Space>(table: &mut Table<S>, judge: &Judge<'_>, nlri: &Nlri, tally: &mut Tally) {
+fn withdraw<S: Space>(
+    table: &mut Table<S>,
+    judge: &Judge<'_>,
+    nlri: &Nlri,
+    path_id: PathId,
+    tally: &mut Tally,
+) {
     let Some(key) = S::key(nlri) else { return };
-    if let Some(old) = table.shard(&key).withdraw(judge, &key, SourceId::LOCAL, 0) {
+    let shard = table.shard(&key);
+    if let Some(old) = shard.withdraw(judge, &key, SourceId::LOCAL, path_id) {
         tally.gone(&old);
     }
 }

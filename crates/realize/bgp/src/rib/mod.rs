@@ -20,6 +20,7 @@ mod best;
 mod changes;
 mod config;
 mod configure;
+mod default_route;
 mod dry_run;
 mod executor;
 mod export;
@@ -50,7 +51,7 @@ mod vrf;
 pub use best::Reason;
 pub use config::{
     AddPathSend, BestPathOptions, MacVrfConfig, NextHopMode, PeerInfo, PeerKind, Reach,
-    RemovePrivate, RibChange, RibConfig, TableId, VrfConfig, VrfId,
+    RemovePrivate, RibChange, RibConfig, TableId, VrfConfig, VrfId, VtepConfig,
 };
 pub use executor::{Executor, Job};
 pub use read::SCANNED;
@@ -74,7 +75,7 @@ use self::vrf::{Place, Vrfs};
 use crate::attribute::Attributes;
 use crate::nlri::{Nlri, Route, RouteTarget};
 use crate::policy::{Policies, PolicyName};
-use crate::{Family, PeerId};
+use crate::{Family, FamilySet, PeerId};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -100,6 +101,8 @@ pub struct Rib {
     to_leak: Vec<Place>,
     /// Routes originated in VRFs, as they were given.
     originated: BTreeMap<(TableId, Nlri), (Route, Attributes)>,
+    /// The families in which there is a path for default-originate.
+    default_routes: FamilySet,
     /// Targets our VRFs import, which we ask peers for.
     memberships: BTreeSet<RouteTarget>,
     observed: BTreeMap<TableId, Vec<Marker>>,
@@ -131,6 +134,7 @@ impl Rib {
             vrfs: Vrfs::default(),
             to_leak: Vec::new(),
             originated: BTreeMap::new(),
+            default_routes: FamilySet::EMPTY,
             memberships: BTreeSet::new(),
             observed: BTreeMap::new(),
             parting: Vec::new(),
@@ -181,6 +185,13 @@ impl Rib {
         self.peers.get_mut(slot)?.pop()
     }
 
+    /// Whether messages of the peer are made and not taken yet: after [`Self::flush`] of everyone who has something to send.
+    pub fn queued(&self, peer: PeerId) -> bool {
+        let slot = self.peers.slot(peer);
+        slot.and_then(|slot| self.peers.get(slot))
+            .is_some_and(|peer| !peer.queue.is_empty())
+    }
+
     /// Whether [`Self::transmit`] would give something.
     pub fn unsent(&self, peer: PeerId) -> bool {
         self.peers
@@ -210,7 +221,6 @@ impl Rib {
         }
     }
 
-    /// Distinct attribute sets in use.
     /// The next hops of all routes, if there are others than at the last call. What the routing table says of them comes
     /// back as [`RibChange::NextHop`].
     pub fn changed_next_hops(&mut self) -> Option<HashSet<std::net::IpAddr>> {

@@ -4,6 +4,7 @@
 
 use super::audience::{AudienceId, Slot, Slots};
 use super::config::AddPathSend;
+use super::default_route::is_default;
 use super::export::{Export, From};
 use super::intern::{AttributeSets, SetId};
 use super::key::Space;
@@ -11,6 +12,7 @@ use super::path::{Freshness, Path, SourceId};
 use super::peer::Peers;
 use super::rtc::Subscriptions;
 use super::shard::{Sent, Shard};
+use super::view::Withheld;
 use crate::Family;
 use crate::attribute::Attributes;
 use crate::message::{EncodedAttributes, UpdateBuilder};
@@ -38,11 +40,33 @@ impl Context<'_> {
         }
     }
 
-    pub(crate) fn decide<X>(&self, path: &Path<X>, nlri: &Nlri) -> Option<Attributes> {
+    /// The attributes to send, or why the path is not sent.
+    pub(crate) fn decide<X>(&self, path: &Path<X>, nlri: &Nlri) -> Result<Attributes, Withheld> {
         let set = self.sets.get(path.used);
+        if path.is_for_default_originate() {
+            return self.export.default_route(set);
+        }
         let long_lived = path.freshness == Freshness::LongLived;
         let from = self.from(path.source);
-        self.export.decide(set, from, long_lived, nlri).ok()
+        self.export.decide(set, from, long_lived, nlri)
+    }
+
+    /// Whether a route's best path gives way to a default route of ours.
+    pub(crate) fn replaces(&self, nlri: &Nlri) -> bool {
+        self.export.key.default_originate && is_default(nlri)
+    }
+
+    /// The paths of an entry that members may be sent, in order of preference.
+    pub(crate) fn offered<'s, S: Space>(
+        &self,
+        shard: &'s Shard<S>,
+        index: u32,
+    ) -> impl Iterator<Item = &'s Path<S::Extra>> + use<'s, S> {
+        let replaced = self.export.key.default_originate && is_default(&shard.nlri(index));
+        shard.paths_of(index).filter(move |path| match replaced {
+            true => path.is_for_default_originate(),
+            false => path.usable(),
+        })
     }
 
     /// The members that may get the path, its source and those who want none of its targets left out.
@@ -155,11 +179,15 @@ impl<'a> Plan<'a> {
             return self.visit_paths(shard, index, limit);
         }
         let entry = &shard.entries[index];
-        let best = entry.best().copied();
+        let special = self.is_special(shard, index);
+        let best = match special {
+            true => self.context.offered(shard, index).next().copied(),
+            false => entry.best().copied(),
+        };
         let (sent, cause) = (entry.sent, best.as_ref().map(cause));
-        let per_route = self.context.export.key.per_route;
+        let alone = special || self.context.export.key.per_route;
         let memo = match self.memo.take() {
-            Some(memo) if memo.sent == sent && memo.cause == cause && !per_route => memo,
+            Some(memo) if memo.sent == sent && memo.cause == cause && !alone => memo,
             _ => self.decide(shard, index, best.as_ref()),
         };
         if let Some(audience) = memo.withdraw {
@@ -175,7 +203,16 @@ impl<'a> Plan<'a> {
                 shard.bury(index);
             }
         }
-        self.memo = Some(memo);
+        self.memo = Some(memo).filter(|_| !special);
+    }
+
+    /// Whether an entry is a default route that is or was replaced by ours: what holds for it holds for no other.
+    fn is_special<S: Space>(&self, shard: &Shard<S>, index: u32) -> bool {
+        let before = match &self.mode {
+            Mode::Differing(before) => before.key.default_originate,
+            Mode::Changed | Mode::Again | Mode::Missing => false,
+        };
+        (before || self.context.export.key.default_originate) && is_default(&shard.nlri(index))
     }
 
     fn note(&mut self, audience: u32, what: u32, index: u32, sent_as: u16) {
@@ -232,7 +269,8 @@ impl<'a> Plan<'a> {
                     export: before,
                     ..self.context
                 };
-                if context.decide(best, nlri) == self.context.decide(best, nlri) {
+                let same_path = context.replaces(nlri) == self.context.replaces(nlri);
+                if same_path && context.decide(best, nlri) == self.context.decide(best, nlri) {
                     want.minus(had)
                 } else {
                     want.clone()
@@ -242,12 +280,12 @@ impl<'a> Plan<'a> {
     }
 
     fn export<X>(&mut self, path: &Path<X>, nlri: &Nlri) -> Option<u32> {
-        let per_route = self.context.export.key.per_route;
+        let per_route = self.context.export.key.per_route || path.is_for_default_originate();
         let cause = cause(path);
         if !per_route && let Some(known) = self.known.get(&cause) {
             return *known;
         }
-        let attributes = self.context.decide(path, nlri);
+        let attributes = self.context.decide(path, nlri).ok();
         let export = attributes.map(|attributes| self.encoded(attributes));
         if !per_route {
             self.known.insert(cause, export);
@@ -284,12 +322,8 @@ impl<'a> Plan<'a> {
             AddPathSend::All => usize::MAX,
             AddPathSend::Best(count) => usize::from(count),
         };
-        let paths: Vec<Path<S::Extra>> = shard
-            .paths_of(index)
-            .filter(|path| path.usable())
-            .take(limit)
-            .copied()
-            .collect();
+        let offered = self.context.offered(shard, index);
+        let paths: Vec<Path<S::Extra>> = offered.take(limit).copied().collect();
         let nlri = S::nlri(&shard.entries[index].key);
         let mut records = shard
             .all_paths

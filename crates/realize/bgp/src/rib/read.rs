@@ -285,11 +285,12 @@ impl Rib {
         let export = rules.export(self.sets.own());
         let nlri = S::nlri(&shard.entries[index].key);
         let mut sent = Vec::new();
-        for (at, path) in shard.paths_of(index).enumerate() {
-            if !path.usable() || !self.has_been_sent(slot, shard, index, path, at, &export) {
+        let context = self.context(export);
+        for (at, path) in context.offered(shard, index).enumerate() {
+            if !self.has_been_sent(slot, shard, index, path, at, &export) {
                 continue;
             }
-            if let Ok(attributes) = self.exported(&export, path, &nlri) {
+            if let Ok(attributes) = context.decide(path, &nlri) {
                 sent.push(SentView {
                     nlri,
                     path_id: export.key.add_path.map_or(0, |_| u32::from(path.sent_as)),
@@ -323,21 +324,13 @@ impl Rib {
             .any(|sent| sent.path == path.sent_as && shard.audiences.contains(sent.who, slot))
     }
 
-    fn exported<X>(
-        &self,
-        export: &Export<'_>,
-        path: &Path<X>,
-        nlri: &Nlri,
-    ) -> Result<Attributes, Withheld> {
-        let context = Context {
-            export: *export,
+    fn context<'a>(&'a self, export: Export<'a>) -> Context<'a> {
+        Context {
+            export,
             sets: &self.sets,
             peers: &self.peers,
             subscriptions: None,
-        };
-        let long_lived = path.freshness == Freshness::LongLived;
-        let from = context.from(path.source);
-        export.decide(self.sets.get(path.used), from, long_lived, nlri)
+        }
     }
 
     /// For each peer that is up what of an entry it is sent, or why nothing.
@@ -379,14 +372,15 @@ impl Rib {
         };
         let nlri = S::nlri(&shard.entries[index].key);
         let mut outcomes = Vec::new();
-        for (at, path) in shard.paths_of(index).enumerate() {
-            if !path.usable() || (at >= limit && export.key.add_path.is_none()) {
+        let context = self.context(export);
+        for (at, path) in context.offered(shard, index).enumerate() {
+            if at >= limit && export.key.add_path.is_none() {
                 break;
             }
             let outcome = if at >= limit {
                 Err(Withheld::PathLimit)
             } else {
-                self.outcome(slot, &export, path, &nlri)
+                self.outcome(slot, &context, path, &nlri)
             };
             let sent = self.has_been_sent(slot, shard, index, path, at, &export);
             outcomes.push((outcome, sent));
@@ -401,17 +395,17 @@ impl Rib {
     fn outcome<X>(
         &self,
         slot: Slot,
-        export: &Export<'_>,
+        context: &Context<'_>,
         path: &Path<X>,
         nlri: &Nlri,
     ) -> Result<Attributes, Withheld> {
-        if path.source.slot() == Some(slot) && !export.key.tells_source() {
+        let key = context.export.key;
+        if path.source.slot() == Some(slot) && !key.tells_source() {
             return Err(Withheld::Source);
         }
-        let attributes = self.exported(export, path, nlri)?;
+        let attributes = context.decide(path, nlri)?;
         let used = &self.sets.get(path.used).attributes;
-        if constrained_family(export.key.family)
-            && self.subscriptions.filter(&only(slot), used).is_empty()
+        if constrained_family(key.family) && self.subscriptions.filter(&only(slot), used).is_empty()
         {
             return Err(Withheld::NoMembership);
         }

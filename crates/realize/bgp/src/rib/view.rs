@@ -65,6 +65,8 @@ pub enum Rejection {
     NextHop,
     #[error("its next hop is unreachable")]
     Unreachable,
+    #[error("it is for neighbors with default-originate and for nothing else")]
+    DefaultOriginate,
 }
 
 /// Why a route is not sent to a peer.

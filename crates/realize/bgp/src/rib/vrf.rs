@@ -1,12 +1,14 @@
 //! VRFs and L2 domains: which VPN and EVPN routes enter them, and what is originated from them.
 //!
-//! A route enters a VRF by route target: VPN routes and EVPN type 5 into L3 VRFs, the other EVPN types into L2 domains. An L2
+//! A route enters a VRF by route target: VPN routes and EVPN type 5 into L3 VRFs, the other EVPN types into L2 domains, and
+//! type 2 with an address and the label of an L3 VRF into both (symmetric IRB, RFC 9135 5.2). An L2
 //! domain takes a route only if it comes from the same network, so that a target shared by policy never joins two domains.
 //! The network is named by the origin-network extended community ([`origin_network`]), which we put on what we originate; a
 //! route without it (from a foreign leaf) counts as of the one network whose domains import its targets, and is taken by
 //! none if they are several.
 //!
-//! Leaked paths keep their source, so the decision process sees them as what they are; the RD they came by is their path id.
+//! Leaked paths keep their source, so the decision process sees them as what they are; their path ids tell those of one
+//! source apart that came under several RDs or MACs.
 
 use super::Rib;
 use super::config::{MacVrfConfig, TableId, VrfConfig, VrfId};
@@ -16,8 +18,8 @@ use super::key::{EvpnSpace, Space, Vrf4, Vrf6};
 use super::path::{Freshness, OrderNumber, Path, SourceId};
 use super::shard::{Judge, Shard};
 use crate::Family;
-use crate::attribute::{Attributes, ExtendedCommunity};
-use crate::nlri::{EvpnNlri, Nlri, Payload, Route, RouteDistinguisher, RouteTarget};
+use crate::attribute::{Attributes, Encapsulation, ExtendedCommunity};
+use crate::nlri::{EvpnNlri, EvpnPayload, Nlri, Payload, Route, RouteDistinguisher, RouteTarget};
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 
@@ -46,16 +48,24 @@ pub(super) enum Target {
 /// An entry of a VPN or EVPN table.
 pub(super) type Place = (Family, u16, u32);
 
+/// Where a route was leaked to, with the source it had there.
+#[derive(Debug, Default)]
+struct Leaked {
+    /// Of its paths: no other entry's, and not that of our own routes, 0.
+    path_id: u32,
+    to: Vec<(Target, SourceId)>,
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Vrfs {
     pub(super) l3: BTreeMap<VrfId, Vrf>,
     pub(super) l2: BTreeMap<VrfId, MacVrf>,
     importers: HashMap<RouteTarget, Vec<Target>, foldhash::fast::RandomState>,
-    /// What was leaked: where to, and the source it had.
-    leaked: HashMap<Place, Vec<(Target, SourceId)>, foldhash::fast::FixedState>,
-    /// Numbers of RDs, the path ids of leaked paths.
-    rds: HashMap<RouteDistinguisher, u32, foldhash::fast::RandomState>,
+    leaked: HashMap<Place, Leaked, foldhash::fast::FixedState>,
+    /// Path ids that are free, of those given out so far.
+    free: Vec<u32>,
+    given: u32,
 }
 
 /// The community that names the network an L2 route comes from: type 0x80 (experimental), subtype 0x71, the last four octets
@@ -81,6 +91,36 @@ pub(super) struct Leak {
     pub(super) set: SetId,
     pub(super) source: SourceId,
     pub(super) freshness: Freshness,
+}
+
+impl Leak {
+    /// As a route of an L3 VRF, if it is one.
+    fn routed(&self) -> Option<(Nlri, Payload)> {
+        let prefix = routed_prefix(&self.nlri)?;
+        let payload = match (&self.nlri, &self.payload) {
+            (Nlri::Evpn(EvpnNlri::MacIp { .. }), Payload::Evpn(payload)) => {
+                // The label of the L3 VRF; the segment is of the L2 domain.
+                Payload::Evpn(EvpnPayload {
+                    label: payload.label2?,
+                    ..EvpnPayload::default()
+                })
+            }
+            (_, payload) => *payload,
+        };
+        Some((prefix, payload))
+    }
+}
+
+/// The prefix of a route as an L3 VRF has it; of an address behind a MAC, the host route.
+fn routed_prefix(nlri: &Nlri) -> Option<Nlri> {
+    let prefix = match *nlri {
+        Nlri::Evpn(EvpnNlri::MacIp { ip, .. }) => ip?.into(),
+        _ => nlri.prefix()?,
+    };
+    Some(match prefix {
+        ipnet::IpNet::V4(net) => Nlri::Ipv4(net),
+        ipnet::IpNet::V6(net) => Nlri::Ipv6(net),
+    })
 }
 
 impl Vrfs {
@@ -132,11 +172,16 @@ impl Vrfs {
     /// Where a route belongs.
     fn targets(&self, leak: &Leak, attributes: &Attributes) -> Vec<Target> {
         let l2 = matches!(leak.nlri, Nlri::Evpn(route) if route.route_type() != 5);
+        let l3 = leak.routed().is_some();
+        let belongs = |target: &Target| match target {
+            Target::L2(_) => l2,
+            Target::L3(_) => l3,
+        };
         let mut targets: Vec<Target> = attributes
             .route_targets()
             .filter_map(|target| self.importers.get(&target))
             .flatten()
-            .filter(|target| matches!(target, Target::L2(_)) == l2)
+            .filter(|target| belongs(target))
             .filter(|target| !(leak.source == SourceId::LOCAL && self.own(**target, &leak.nlri)))
             .copied()
             .collect();
@@ -147,13 +192,14 @@ impl Vrfs {
                 Target::L2(id) => self.l2.get(id).map(|vrf| vrf.config.network),
                 Target::L3(_) => None,
             };
+            let is_l3 = |target: &Target| matches!(target, Target::L3(_));
             let of = network_of(attributes).or_else(|| {
                 let mut networks: Vec<u32> = targets.iter().filter_map(network).collect();
                 networks.sort_unstable();
                 networks.dedup();
                 (networks.len() == 1).then(|| networks[0])
             });
-            targets.retain(|target| of.is_some() && network(target) == of);
+            targets.retain(|target| is_l3(target) || (of.is_some() && network(target) == of));
         }
         targets
     }
@@ -177,36 +223,43 @@ impl Vrfs {
         leak: Option<&Leak>,
         tally: &mut Tally,
     ) -> u32 {
-        let had = self.leaked.remove(&place).unwrap_or_default();
+        let had = self.leaked.remove(&place);
         let want = leak.map_or_else(Vec::new, |leak| {
             self.targets(leak, &judge.sets.get(leak.set).attributes)
         });
-        if had.is_empty() && want.is_empty() {
+        if had.is_none() && want.is_empty() {
             return 0;
         }
-        let number = self.rd_number(nlri);
-        for (target, source) in had {
+        let Leaked { path_id, to } = had.unwrap_or_else(|| self.leaked_nowhere());
+        for (target, source) in to {
             let stays = leak.is_some_and(|leak| leak.source == source) && want.contains(&target);
             if !stays {
-                self.take(judge, target, nlri, source, number, tally);
+                self.take(judge, target, nlri, source, path_id, tally);
             }
         }
         let Some(leak) = leak.filter(|_| !want.is_empty()) else {
+            self.free.push(path_id);
             return 0;
         };
         let mut count = 0;
         for target in &want {
-            count += u32::from(self.put(judge, *target, leak, number, tally));
+            count += u32::from(self.put(judge, *target, leak, path_id, tally));
         }
-        let leaked = want.into_iter().map(|target| (target, leak.source));
-        self.leaked.insert(place, leaked.collect());
+        let to = want.into_iter().map(|target| (target, leak.source));
+        let to = to.collect();
+        self.leaked.insert(place, Leaked { path_id, to });
         count
     }
 
-    fn rd_number(&mut self, nlri: &Nlri) -> u32 {
-        let rd = nlri.route_distinguisher().unwrap_or_default();
-        let next = self.rds.len() as u32 + 1;
-        *self.rds.entry(rd).or_insert(next)
+    fn leaked_nowhere(&mut self) -> Leaked {
+        let path_id = self.free.pop().unwrap_or_else(|| {
+            self.given += 1;
+            self.given
+        });
+        Leaked {
+            path_id,
+            to: Vec::new(),
+        }
     }
 
     /// Stores a path in a VRF, which then holds two references to its attribute set; false if it cannot be stored there.
@@ -221,7 +274,7 @@ impl Vrfs {
         fn into<S: Space>(
             shard: &mut Shard<S>,
             judge: &Judge<'_>,
-            nlri: &Nlri,
+            (nlri, payload): (&Nlri, &Payload),
             leak: &Leak,
             path_id: u32,
             tally: &mut Tally,
@@ -240,23 +293,28 @@ impl Vrfs {
                 rejection: None,
                 multipath: false,
                 done: OrderNumber::default(),
-                extra: S::extra(&leak.payload),
+                extra: S::extra(payload),
             };
             if let Some(old) = shard.announce(judge, &key, path) {
                 tally.gone(&old);
             }
             true
         }
-        let nlri = inside(&leak.nlri);
         match target {
-            Target::L3(id) => self.l3.get_mut(&id).is_some_and(|vrf| {
-                into(&mut vrf.ipv4, judge, &nlri, leak, path_id, tally)
-                    || into(&mut vrf.ipv6, judge, &nlri, leak, path_id, tally)
+            Target::L3(id) => {
+                let (Some(vrf), Some((nlri, payload))) = (self.l3.get_mut(&id), leak.routed())
+                else {
+                    return false;
+                };
+                let route = (&nlri, &payload);
+                into(&mut vrf.ipv4, judge, route, leak, path_id, tally)
+                    || into(&mut vrf.ipv6, judge, route, leak, path_id, tally)
+            }
+            Target::L2(id) => self.l2.get_mut(&id).is_some_and(|vrf| {
+                let nlri = inside(&leak.nlri);
+                let route = (&nlri, &leak.payload);
+                into(&mut vrf.routes, judge, route, leak, path_id, tally)
             }),
-            Target::L2(id) => self
-                .l2
-                .get_mut(&id)
-                .is_some_and(|vrf| into(&mut vrf.routes, judge, &nlri, leak, path_id, tally)),
         }
     }
 
@@ -282,16 +340,16 @@ impl Vrfs {
                 tally.gone(&old);
             }
         }
-        let nlri = inside(nlri);
         match target {
             Target::L3(id) => {
-                if let Some(vrf) = self.l3.get_mut(&id) {
+                if let (Some(vrf), Some(nlri)) = (self.l3.get_mut(&id), routed_prefix(nlri)) {
                     from(&mut vrf.ipv4, judge, &nlri, source, path_id, tally);
                     from(&mut vrf.ipv6, judge, &nlri, source, path_id, tally);
                 }
             }
             Target::L2(id) => {
                 if let Some(vrf) = self.l2.get_mut(&id) {
+                    let nlri = inside(nlri);
                     from(&mut vrf.routes, judge, &nlri, source, path_id, tally);
                 }
             }
@@ -318,9 +376,13 @@ impl Vrfs {
                 }
             }
         }
-        self.leaked.retain(|_, targets| {
-            targets.retain(|(to, _)| *to != target);
-            !targets.is_empty()
+        let free = &mut self.free;
+        self.leaked.retain(|_, leaked| {
+            leaked.to.retain(|(to, _)| *to != target);
+            if leaked.to.is_empty() {
+                free.push(leaked.path_id);
+            }
+            !leaked.to.is_empty()
         });
     }
 }
@@ -346,12 +408,15 @@ pub(super) fn exports(
     route: &Route,
     attributes: &Attributes,
 ) -> Vec<(Route, Attributes)> {
-    let with = |targets: &[RouteTarget], network: Option<u32>, next_hop| {
+    let with = |targets: &[RouteTarget], more: &[ExtendedCommunity], next_hop| {
         let mut attributes = attributes.clone();
         let mut extended = attributes.extended.to_vec();
-        extended.extend(targets.iter().map(|target| ExtendedCommunity(target.0)));
-        extended.extend(network.map(origin_network));
-        extended.dedup();
+        let targets = targets.iter().map(|target| ExtendedCommunity(target.0));
+        for community in targets.chain(more.iter().copied()) {
+            if !extended.contains(&community) {
+                extended.push(community);
+            }
+        }
         attributes.extended = extended.into();
         attributes.next_hop = next_hop;
         attributes
@@ -363,26 +428,28 @@ pub(super) fn exports(
             let Some(config) = vrfs.l3.get(&id).map(|vrf| &vrf.config) else {
                 return routes;
             };
-            let attributes = with(&config.export, None, Some(hop(config.next_hop)));
             let prefix = route.nlri.prefix();
             if let (Some(label), Some(prefix)) = (config.label, prefix) {
                 let nlri = match prefix {
                     ipnet::IpNet::V4(net) => Nlri::Vpnv4(config.rd, net),
                     ipnet::IpNet::V6(net) => Nlri::Vpnv6(config.rd, net),
                 };
-                let payload = Payload::Label(label);
-                routes.push((plain(nlri, payload), attributes.clone()));
+                let attributes = with(&config.export, &[], Some(hop(config.next_hop)));
+                routes.push((plain(nlri, Payload::Label(label)), attributes));
             }
-            if let (Some(vni), Some(prefix)) = (config.evpn_vni, prefix) {
+            if let (Some(vtep), Some(prefix)) = (config.evpn, prefix) {
                 let nlri = Nlri::Evpn(EvpnNlri::IpPrefix {
                     rd: config.rd,
                     tag: 0,
                     prefix,
                 });
-                let payload = Payload::Evpn(crate::nlri::EvpnPayload {
-                    label: vni,
+                let payload = Payload::Evpn(EvpnPayload {
+                    label: vtep.vni,
                     ..Default::default()
                 });
+                let mut tunnel = vec![ExtendedCommunity::encapsulation(Encapsulation::Vxlan)];
+                tunnel.extend(vtep.router_mac.map(ExtendedCommunity::router_mac));
+                let attributes = with(&config.export, &tunnel, Some(hop(vtep.address)));
                 routes.push((plain(nlri, payload), attributes));
             }
         }
@@ -394,7 +461,8 @@ pub(super) fn exports(
                 return routes;
             };
             let evpn = evpn.with_rd(config.rd);
-            let attributes = with(&config.export, Some(config.network), attributes.next_hop);
+            let network = [origin_network(config.network)];
+            let attributes = with(&config.export, &network, attributes.next_hop);
             routes.push((plain(Nlri::Evpn(evpn), route.payload), attributes));
         }
     }

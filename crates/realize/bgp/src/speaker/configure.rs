@@ -1,6 +1,6 @@
 //! A new configuration for a running speaker: what can change without a session being reset does.
 
-use super::offer::{peer_info, rib_config};
+use super::offer::{Vtep, peer_info, rib_config};
 use super::peer::{Idle, Phase};
 use super::{EventKind, Speaker};
 use crate::config::{Config, ConfigDiff, Cost, Endpoint, Neighbor};
@@ -61,6 +61,15 @@ impl Speaker {
         changes
             .into_iter()
             .for_each(|change| self.tables().configure(change));
+    }
+
+    /// What the host has of an L3 VNI: the VXLAN device that leads into its VRF, `None` if there is none that is up. Its
+    /// routes are originated as EVPN type 5 with it, and not at all without.
+    pub fn set_vtep(&mut self, vni: u32, vtep: Option<Vtep>) {
+        if self.numbers.set_vtep(vni, vtep) {
+            let vrfs = self.numbers.vrfs(&self.config);
+            self.tables().configure(RibChange::Vrfs(vrfs));
+        }
     }
 
     /// Our identity has changed: every session ends, every table is built anew.

@@ -114,11 +114,11 @@ impl Speaker {
             .peers
             .values()
             .filter_map(|peer| Some((peer.id, peer.established?.conn)));
-        let unsent: Vec<ConnId> = up
-            .filter(|(id, _)| self.rib.unsent(*id))
+        let queued: Vec<ConnId> = up
+            .filter(|(id, _)| self.rib.queued(*id))
             .map(|(_, conn)| conn)
             .collect();
-        unsent.into_iter().for_each(|conn| self.announce(conn));
+        queued.into_iter().for_each(|conn| self.announce(conn));
         more
     }
 

@@ -46,6 +46,7 @@ use bytes::Bytes;
 use deferral::Deferral;
 use hashbrown::HashMap;
 use offer::VrfNumbers;
+pub use offer::Vtep;
 use peer::Peer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -3,8 +3,9 @@
 use super::action::{ConnInfo, Ttl};
 use super::deferral::Deferral;
 use super::peer::Peer;
-use crate::config::{Config, GracefulMode, Hops, Neighbor, RemoteAs};
-use crate::rib::{PeerInfo, PeerKind, RibConfig, VrfId};
+use crate::config::{Config, GracefulMode, Hops, Neighbor, RemoteAs, Vrf};
+use crate::nlri::{Label, Mac};
+use crate::rib::{PeerInfo, PeerKind, RibConfig, VrfId, VtepConfig};
 use crate::session::{FamilyOffer, GracefulOffer, Negotiated, Offer};
 use crate::{Family, FamilySet};
 use std::collections::BTreeMap;
@@ -131,6 +132,7 @@ pub(super) fn peer_info(
         as_override: export.as_override,
         replace_as: export.replace_as,
         remove_private: export.remove_private,
+        default_originate: neighbor.default_originate(),
         enforce_first_as: neighbor.enforce_first_as,
         allow_own_as: neighbor.allow_own_as,
         route_server_client: export.route_server_client,
@@ -151,6 +153,17 @@ enum Layer {
 #[derive(Debug, Default)]
 pub(super) struct VrfNumbers {
     by_name: BTreeMap<(Layer, String), VrfId>,
+    /// What the host said of L3 VNIs; of one it has said nothing of, the configuration alone counts.
+    vteps: BTreeMap<u32, Option<Vtep>>,
+}
+
+/// Our own end of an L3 VNI's tunnels, as the host has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vtep {
+    /// Where routed packets are to be sent (RFC 9135 8.1).
+    pub router_mac: Mac,
+    /// The address of the tunnels' end; `None`: the host does not say.
+    pub address: Option<IpAddr>,
 }
 
 impl VrfNumbers {
@@ -176,10 +189,29 @@ impl VrfNumbers {
             import: vrf.import.clone(),
             export: vrf.export.clone(),
             label: vrf.label,
-            evpn_vni: vrf.vni,
             next_hop: vrf.next_hop.unwrap_or(router_id),
+            evpn: vrf.vni.and_then(|vni| self.vtep(vrf, vni, router_id)),
         };
         config.vrfs.iter().map(one).collect()
+    }
+
+    /// The configuration before what the host says; nothing while the host has no such device.
+    fn vtep(&self, vrf: &Vrf, vni: Label, router_id: IpAddr) -> Option<VtepConfig> {
+        let host = match self.vteps.get(&vni.vni()) {
+            Some(said) => Some((*said)?),
+            None => None,
+        };
+        let address = host.and_then(|host| host.address);
+        Some(VtepConfig {
+            vni,
+            address: vrf.next_hop.or(address).unwrap_or(router_id),
+            router_mac: vrf.router_mac.or(host.map(|host| host.router_mac)),
+        })
+    }
+
+    /// True if that is news.
+    pub(super) fn set_vtep(&mut self, vni: u32, vtep: Option<Vtep>) -> bool {
+        self.vteps.insert(vni, vtep) != Some(vtep)
     }
 
     pub(super) fn mac_vrfs(&mut self, config: &Config) -> Vec<crate::rib::MacVrfConfig> {

@@ -6,7 +6,7 @@ use crate::config::{AtLimit, MaxPrefix};
 use crate::message::{Notification, NotificationCode, UpdateError, split};
 use crate::rib::UpdateOutcome;
 use crate::session::State;
-use crate::{Family, PeerId, Time};
+use crate::{Family, FamilySet, PeerId, Time};
 use bytes::Bytes;
 
 impl Speaker {
@@ -27,6 +27,16 @@ impl Speaker {
                 Ok(parts) => {
                     let outcome = self.tables().update(id, &parts);
                     self.took(now, conn, id, body, outcome);
+                    return;
+                }
+                // A session without a family would be up and deaf for good: a reset mends it.
+                Err(UpdateError::DisableFamily { family, fault })
+                    if codec.families == FamilySet::from_iter([family]) =>
+                {
+                    self.malformed(now, id, body, || {
+                        format!("{fault}: {family} is all there is, so the session is reset")
+                    });
+                    self.close(now, conn, fault.notification(), &fault.to_string());
                     return;
                 }
                 Err(UpdateError::DisableFamily { family, fault }) => {

@@ -23,6 +23,15 @@ pub(super) fn malformed(rule: &Rule, session: &Session) -> Expected {
     }
 }
 
+/// What is right as well for a speaker that does not know an attribute: it passes it on, or over, unread (RFC 4271 5).
+pub(super) fn unread(rule: &Rule) -> Option<Expected> {
+    matches!(
+        rule.code,
+        rules::PMSI_TUNNEL | rules::IPV6_EXTENDED_COMMUNITIES | rules::ONLY_TO_CUSTOMER
+    )
+    .then_some(Expected::Accept)
+}
+
 fn well_formed(rule: &Rule, session: &Session) -> Expected {
     if in_scope(rule, session) {
         Expected::Accept
@@ -74,7 +83,8 @@ pub(super) fn lengths(corpus: &mut Corpus<'_>) {
                 malformed(rule, session)
             };
             let name = format!("{} of {length} octets", rule.name);
-            corpus.add(name, Some(rule.code), rule.source, &draft, expected);
+            let case = corpus.add(name, Some(rule.code), rule.source, &draft, expected);
+            case.arguable = unread(rule);
         }
     }
 }
@@ -101,6 +111,8 @@ pub(super) fn flags(corpus: &mut Corpus<'_>) {
                 let case = corpus.add(name, Some(rule.code), "RFC 7606 3 c, 3 f", &draft, expected);
                 if !right && expected == Expected::Discard {
                     case.arguable = Some(Expected::Withdraw);
+                } else if flags & flag::OPTIONAL != 0 {
+                    case.arguable = unread(rule);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Values of a right length that say something wrong, and unusual ones that say nothing wrong.
 
-use super::attributes::{in_scope, malformed};
+use super::attributes::{in_scope, malformed, unread};
 use super::message::{Raw, as_number, path};
 use super::{Case, Corpus, Expected};
 use crate::attribute::rules::{self, Rule, flag};
@@ -25,7 +25,8 @@ fn spoil(corpus: &mut Corpus<'_>, code: u8, octets: Vec<u8>, what: &str) {
     draft.set(Raw::new(code, octets));
     let expected = malformed(rule, corpus.session);
     let name = format!("{} {what}", rule.name);
-    corpus.add(name, Some(code), rule.source, &draft, expected);
+    let case = corpus.add(name, Some(code), rule.source, &draft, expected);
+    case.arguable = unread(rule);
 }
 
 fn origins(corpus: &mut Corpus<'_>) {
@@ -172,14 +173,20 @@ fn several_faults(corpus: &mut Corpus<'_>) {
             let mut draft = corpus.draft();
             draft.set(spoilt(first));
             draft.set(spoilt(second));
-            let both = [malformed(first, session), malformed(second, session)];
-            let expected = if both.contains(&Expected::Withdraw) {
-                Expected::Withdraw
-            } else {
-                Expected::Discard
+            let stronger = |both: [Expected; 2]| {
+                if both.contains(&Expected::Withdraw) {
+                    Expected::Withdraw
+                } else {
+                    Expected::Discard
+                }
             };
+            let both = [first, second];
+            let expected = stronger(both.map(|rule| malformed(rule, session)));
+            let read = |rule| unread(rule).unwrap_or_else(|| malformed(rule, session));
+            let unread = stronger(both.map(read));
             let name = format!("{} and {}, both of 3 octets", first.name, second.name);
-            corpus.add(name, Some(first.code), "RFC 7606 3 h", &draft, expected);
+            let case = corpus.add(name, Some(first.code), "RFC 7606 3 h", &draft, expected);
+            case.arguable = (unread != expected).then_some(unread);
         }
     }
 }

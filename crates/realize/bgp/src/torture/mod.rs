@@ -30,6 +30,8 @@ pub struct Session {
     pub next_hop: Ipv4Addr,
     /// Families negotiated; cases of others are left out, except where being not negotiated is the case.
     pub families: FamilySet,
+    /// Families whose IPv4 routes may have IPv6 next hops (RFC 8950).
+    pub extended_next_hop: FamilySet,
     /// The /24 of the first case; each case takes the one after.
     pub first_prefix: Ipv4Net,
 }
@@ -43,6 +45,7 @@ impl Session {
             as4: true,
             next_hop,
             families: FamilySet::from_iter([Family::Ipv4Unicast]),
+            extended_next_hop: FamilySet::EMPTY,
             first_prefix: Ipv4Net::new_assert(Ipv4Addr::new(44, 0, 0, 0), 24),
         }
     }
@@ -55,7 +58,7 @@ impl Session {
             ebgp: self.ebgp,
             families: self.families,
             add_path_rx: FamilySet::EMPTY,
-            extended_next_hop: FamilySet::EMPTY,
+            extended_next_hop: self.extended_next_hop,
         }
     }
 }

@@ -152,8 +152,10 @@ fn add(
 }
 
 /// Lengths of next hops that are right; 32 where RFCs differ on whether a link-local address may follow.
-const fn lengths(family: Family) -> &'static [usize] {
+const fn lengths(family: Family, extended: bool) -> &'static [usize] {
     match family {
+        Family::Ipv4Unicast | Family::Ipv4Labeled if extended => &[4, 16, 32],
+        Family::Vpnv4 if extended => &[12, 24, 48],
         Family::Ipv4Unicast | Family::Ipv4Labeled => &[4],
         Family::Ipv6Unicast | Family::Ipv6Labeled => &[16, 32],
         Family::Vpnv4 => &[12],
@@ -165,8 +167,9 @@ const fn lengths(family: Family) -> &'static [usize] {
 /// RFC 7606 7.11.
 fn next_hops(corpus: &mut Corpus<'_>, family: Family) {
     const SOURCE: &str = "RFC 7606 7.11";
+    let extended = corpus.session.extended_next_hop.contains(family);
     for length in (0..=52).chain([64, 128, 255]) {
-        if lengths(family).contains(&length) {
+        if lengths(family, extended).contains(&length) {
             continue;
         }
         let name = format!("a next hop of {length} octets");

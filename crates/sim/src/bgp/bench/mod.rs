@@ -5,6 +5,7 @@ mod convergence;
 mod fanout;
 mod judge;
 mod latency;
+mod relay;
 mod stage;
 mod torture;
 

@@ -10,6 +10,7 @@ mod netwright;
 use super::load::PORT;
 use super::usage::Usage;
 use crate::lab::{Daemon, Namespace};
+use crate::processors;
 use anyhow::{Context, Result, bail, ensure};
 use bgp::Family;
 use nix::sys::signal::{Signal, kill};
@@ -273,6 +274,12 @@ impl Router {
     pub fn usage(&self) -> Result<Usage> {
         let pids: Vec<u32> = self.daemons.iter().map(Daemon::pid).collect();
         Usage::of(&pids)
+    }
+
+    /// Keeps what its processes have of threads now on one processor.
+    pub fn keep_on(&self, processor: usize) -> Result<()> {
+        let mut pids = self.daemons.iter().map(Daemon::pid);
+        pids.try_for_each(|pid| processors::keep(pid, processor))
     }
 
     /// SIGKILL to all its processes.

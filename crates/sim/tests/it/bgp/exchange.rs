@@ -43,20 +43,6 @@ fn exchange(one: Software, other: Software, families: &[Family]) {
 }
 
 #[test]
-fn frr_and_bird_prove_the_lab() {
-    exchange(
-        Software::Frr,
-        Software::Bird,
-        &[Ipv4Unicast, Ipv6Unicast, Vpnv4, Vpnv6],
-    );
-}
-
-#[test]
-fn gobgp_and_frr_prove_the_lab() {
-    exchange(Software::Gobgp, Software::Frr, &[Ipv4Unicast, Vpnv4, Evpn]);
-}
-
-#[test]
 fn every_family_with_frr() {
     let families = [Ipv4Unicast, Ipv6Unicast, Vpnv4, Vpnv6, Evpn];
     exchange(ours(), Software::Frr, &families);

@@ -4,6 +4,7 @@ use super::super::wire::TABLE_MAIN;
 use super::*;
 use ipnet::IpNet;
 use proptest::prelude::*;
+use std::net::IpAddr;
 
 const OURS: u8 = 179;
 
@@ -72,10 +73,9 @@ fn key(n: u8) -> RouteKey {
 }
 
 fn next_hop(n: u8) -> NextHop {
-    NextHop {
+    NextHop::Routed {
         table: TABLE_MAIN,
         address: [192, 0, 2, n].into(),
-        interface: None,
     }
 }
 
@@ -95,12 +95,15 @@ fn way(n: u8, through: u32) -> Vec<(Hop, u16)> {
 type Net = [u32; 4];
 
 fn resolver(net: Net) -> impl Fn(&NextHop) -> Vec<(Hop, u16)> {
-    move |next_hop| match next_hop.address {
-        IpAddr::V4(address) => {
+    move |next_hop| match next_hop {
+        NextHop::Routed {
+            address: IpAddr::V4(address),
+            ..
+        } => {
             let n = address.octets()[3];
             way(n, net[usize::from(n)])
         }
-        IpAddr::V6(_) => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

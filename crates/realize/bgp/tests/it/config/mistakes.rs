@@ -109,6 +109,12 @@ const OF_A_NEIGHBOR: &[(&str, usize, &str, &str)] = &[
         "is missing",
     ),
     (
+        "families.evpn.default-originate = true",
+        7,
+        "neighbors[0].families.evpn.default-originate",
+        "evpn has no default route",
+    ),
+    (
         "families.evpn.add-path = \"all\"",
         7,
         "neighbors[0].families.evpn.add-path",
@@ -283,6 +289,35 @@ fn mistakes_outside_of_neighbors() {
     }
     let twice = "[[neighbors]]\naddress = \"192.0.2.2\"\nremote-as = 1\n".repeat(2);
     check(&twice, 7, "neighbors[1]", "configured twice");
+    let vrf = |name: &str| format!("[vrfs.{name}]\nrd = \"65000:1\"\nvni = 50\n");
+    let shared = vrf("a") + &vrf("b");
+    check(&shared, 9, "vrfs.b.vni", "a has it already");
+    let kernel = |table: u32, vrf: &str| format!("[[kernel]]\ntable = {table}\nvrf = \"{vrf}\"\n");
+    let vrfs = "[vrfs.a]\nrd = \"65000:1\"\n[vrfs.b]\nrd = \"65000:2\"\n";
+    let table_twice = vrfs.to_owned() + &kernel(10, "a") + &kernel(10, "b");
+    check(
+        &table_twice,
+        11,
+        "kernel[1]",
+        "table 10 is configured twice",
+    );
+    let vrf_twice = vrfs.to_owned() + &kernel(10, "a") + &kernel(11, "a");
+    check(&vrf_twice, 11, "kernel[1]", "a goes into table 10 already");
+    let vrf = "[vrfs.a]\nrd = \"65000:1\"\nvni = 50\nrouter-mac = ";
+    check(
+        &format!("{vrf}\"x\""),
+        7,
+        "vrfs.a.router-mac",
+        "must be a MAC address",
+    );
+    check(
+        &format!("{vrf}\"01:00:5e:00:00:01\""),
+        7,
+        "vrfs.a.router-mac",
+        "not of a group",
+    );
+    let no_vni = format!("{vrf}\"02:00:00:00:00:01\"").replace("vni = 50\n", "");
+    check(&no_vni, 6, "vrfs.a.router-mac", "add the vni");
 }
 
 #[test]

@@ -81,6 +81,7 @@ pub(crate) fn info(number: u32, kind: PeerKind, families: FamilySet) -> PeerInfo
         require_policy: false,
         next_hop: NextHopMode::Standard,
         as_override: false,
+        default_originate: FamilySet::EMPTY,
         replace_as: false,
         remove_private: RemovePrivate::No,
         enforce_first_as: true,

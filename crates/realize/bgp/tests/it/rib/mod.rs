@@ -2,6 +2,7 @@
 //! best path, export, import, route targets and VRFs by itself.
 
 mod best;
+mod default_route;
 mod export;
 mod history;
 mod import;

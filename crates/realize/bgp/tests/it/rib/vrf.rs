@@ -4,11 +4,11 @@ use super::lab::{
     OWN_AS, OWN_ID, Receiver, announce, attributes, codec, info, route, target, with_targets,
     withdraw,
 };
-use bgp::attribute::{Attributes, ExtendedCommunity, NextHop, Origin};
+use bgp::attribute::{Attributes, Encapsulation, ExtendedCommunity, NextHop, Origin};
 use bgp::nlri::{EvpnNlri, EvpnPayload, Label, Mac, Nlri, Payload, Route, RouteDistinguisher};
 use bgp::rib::{
     MacVrfConfig, Origin as From, PathState, PeerInfo, PeerKind, Rib, RibChange, RibConfig, Select,
-    TableChange, TableId, VrfConfig, VrfId, origin_network,
+    TableChange, TableId, VrfConfig, VrfId, VtepConfig, origin_network,
 };
 use bgp::{Family, FamilySet, PeerId};
 
@@ -30,8 +30,12 @@ fn vrf(number: u8, import: &[u8], export: &[u8]) -> VrfConfig {
         import: import.iter().map(|n| target(*n)).collect(),
         export: export.iter().map(|n| target(*n)).collect(),
         label: Some(Label::from_mpls(500)),
-        evpn_vni: Some(Label::from_vni(7000)),
         next_hop: OWN_ID.into(),
+        evpn: Some(VtepConfig {
+            vni: Label::from_vni(7000),
+            address: OWN_ID.into(),
+            router_mac: Some(Mac([2, 0, 0, 0, 0, 1])),
+        }),
     }
 }
 
@@ -126,6 +130,41 @@ fn vpn_routes_enter_the_vrfs_that_import_their_targets() {
 }
 
 #[test]
+fn an_address_behind_a_mac_is_a_host_route_with_the_label_of_the_l3_vrf() {
+    let mut lab = Lab::new(vec![vrf(1, &[1], &[])], vec![mac_vrf(1, 7, &[1])]);
+    let text = "65000:1:[2]:[0]:[48]:[02:00:00:00:00:01]:[32]:[10.1.0.1]";
+    let payload = |label2| {
+        Payload::Evpn(EvpnPayload {
+            label: Label::from_vni(100),
+            label2,
+            ..EvpnPayload::default()
+        })
+    };
+    let route = |label2| Route {
+        nlri: Nlri::parse(Family::Evpn, text).expect("a route"),
+        path_id: 0,
+        payload: payload(label2),
+    };
+    let set = with_targets(attributes(&lab.peer, &[7]), &[1]);
+    let l3 = Label::from_vni(50_100);
+    announce(&mut lab.rib, PEER, &lab.peer, &route(Some(l3)), &set);
+    let host = Nlri::Ipv4("10.1.0.1/32".parse().expect("a prefix"));
+    assert_eq!(lab.prefixes(table(1)), [host]);
+    let page = lab.rib.routes(table(1), Select::All, None, 1, |_| true);
+    let path = page.expect("a table").items.remove(0).remove(0);
+    let Payload::Evpn(routed) = path.payload else {
+        panic!("an EVPN payload")
+    };
+    assert_eq!((routed.label, routed.label2), (l3, None));
+    let domain = TableId::MacVrf(VrfId(1));
+    assert_eq!(lab.prefixes(domain).len(), 1, "it is of the domain too");
+    // Without the label it is nothing to the L3 VRF.
+    announce(&mut lab.rib, PEER, &lab.peer, &route(None), &set);
+    assert_eq!(lab.prefixes(table(1)), []);
+    assert_eq!(lab.prefixes(domain).len(), 1);
+}
+
+#[test]
 fn a_change_of_import_targets_moves_the_routes() {
     let mut lab = Lab::new(vec![vrf(1, &[1], &[])], vec![]);
     for number in 1..=3 {
@@ -168,11 +207,15 @@ fn local_routes_are_originated_with_rd_label_and_targets() {
         tag: 0,
         prefix: net.into(),
     });
-    let (_, payload) = &known[&(type5, 0)];
+    let (prefix_route, payload) = &known[&(type5, 0)];
     let Payload::Evpn(payload) = payload else {
         panic!("an EVPN payload")
     };
     assert_eq!(payload.label, Label::from_vni(7000));
+    let vxlan = [Encapsulation::Vxlan];
+    assert!(prefix_route.encapsulations().eq(vxlan));
+    assert_eq!(prefix_route.router_mac(), Some(Mac([2, 0, 0, 0, 0, 1])));
+    assert!(prefix_route.route_targets().eq([1, 5].map(target)));
     // Its own route does not come back in by its own target.
     let page = lab.rib.routes(table(1), Select::All, None, 9, |_| true);
     assert_eq!(page.expect("a table").items[0].len(), 1);

@@ -6,7 +6,9 @@ use super::lab::{
     withdraw,
 };
 use bgp::attribute::{Attributes, ExtendedCommunity, Origin};
-use bgp::nlri::{EvpnNlri, Label, Mac, Nlri, Payload, Route, RouteDistinguisher, RouteTarget};
+use bgp::nlri::{
+    EvpnNlri, EvpnPayload, Label, Mac, Nlri, Payload, Route, RouteDistinguisher, RouteTarget,
+};
 use bgp::rib::{
     MacVrfConfig, PathState, PeerInfo, PeerKind, Rib, RibChange, RibConfig, Select, TableId,
     VrfConfig, VrfId, origin_network,
@@ -29,11 +31,14 @@ enum Step {
         place: u8,
         targets: u8,
         network: Option<u8>,
+        /// Its address, and that it has the label of an L3 VRF.
+        host: Option<bool>,
     },
     WithdrawVpn(u8),
     WithdrawMac {
         number: u8,
         place: u8,
+        host: bool,
     },
     Originate {
         vrf: u8,
@@ -53,9 +58,9 @@ fn step() -> impl Strategy<Value = Step> {
     let network = prop::option::of(0u8..3);
     prop_oneof![
         6 => (0u8..4, 0u8..8).prop_map(|(number, targets)| Step::Vpn { number, targets }),
-        6 => (0u8..3, 0u8..2, 0u8..8, network).prop_map(|(number, place, targets, network)| Step::Mac { number, place, targets, network }),
+        6 => (0u8..3, 0u8..2, 0u8..8, network, any::<Option<bool>>()).prop_map(|(number, place, targets, network, host)| Step::Mac { number, place, targets, network, host }),
         2 => (0u8..4).prop_map(Step::WithdrawVpn),
-        2 => (0u8..3, 0u8..2).prop_map(|(number, place)| Step::WithdrawMac { number, place }),
+        2 => (0u8..3, 0u8..2, any::<bool>()).prop_map(|(number, place, host)| Step::WithdrawMac { number, place, host }),
         3 => (0u8..3, 4u8..6).prop_map(|(vrf, number)| Step::Originate { vrf, number }),
         1 => (0u8..3, 4u8..6).prop_map(|(vrf, number)| Step::TakeBack { vrf, number }),
         2 => prop::collection::btree_map(0u8..3, (0u8..8, 0u8..8), 0..3).prop_map(|map| Step::Vrfs(map.into_iter().map(|(id, (i, e))| (id, i, e)).collect())),
@@ -77,12 +82,16 @@ fn rd(number: u8) -> RouteDistinguisher {
     RouteDistinguisher([0, 0, 0xfd, 0xe8, 0, 0, 7, number])
 }
 
-fn mac(number: u8, rd: RouteDistinguisher) -> Nlri {
+/// All MACs of the lab that have an address have the same.
+const HOST: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 99, 0, 1));
+const L3: Label = Label::from_vni(9000);
+
+fn mac(number: u8, rd: RouteDistinguisher, host: bool) -> Nlri {
     Nlri::Evpn(EvpnNlri::MacIp {
         rd,
         tag: 0,
         mac: Mac([2, 0, 0, 0, 0, number]),
-        ip: None,
+        ip: host.then_some(HOST),
     })
 }
 
@@ -99,7 +108,7 @@ struct World {
     peer: PeerInfo,
     reader: Receiver,
     families: FamilySet,
-    announced: BTreeMap<Nlri, Attributes>,
+    announced: BTreeMap<Nlri, (Attributes, Payload)>,
     originated: BTreeSet<(u8, u8)>,
     vrfs: Vec<VrfConfig>,
     domains: Vec<MacVrfConfig>,
@@ -130,7 +139,7 @@ impl World {
         extended.extend(network.map(|network| origin_network(u32::from(network))));
         set.extended = extended.into();
         announce(&mut self.rib, PEER, &self.peer, route, &set);
-        self.announced.insert(route.nlri, set);
+        self.announced.insert(route.nlri, (set, route.payload));
     }
 
     fn withdraw(&mut self, nlri: Nlri) {
@@ -149,12 +158,21 @@ impl World {
                 place,
                 targets,
                 network,
+                host,
             } => {
-                let payload = Payload::Evpn(Default::default());
-                self.announce(&bare(mac(number, rd(place)), payload), targets, network);
+                let payload = Payload::Evpn(EvpnPayload {
+                    label2: host.filter(|routed| *routed).map(|_| L3),
+                    ..EvpnPayload::default()
+                });
+                let nlri = mac(number, rd(place), host.is_some());
+                self.announce(&bare(nlri, payload), targets, network);
             }
             Step::WithdrawVpn(number) => self.withdraw(route(Family::Vpnv4, number).nlri),
-            Step::WithdrawMac { number, place } => self.withdraw(mac(number, rd(place))),
+            Step::WithdrawMac {
+                number,
+                place,
+                host,
+            } => self.withdraw(mac(number, rd(place), host)),
             Step::Originate { vrf, number } => {
                 let route = route(Family::Ipv4Unicast, number);
                 let set = Attributes::new(Origin::Igp, None);
@@ -174,8 +192,8 @@ impl World {
                     import: targets(import),
                     export: targets(export),
                     label: Some(Label::from_mpls(500)),
-                    evpn_vni: None,
                     next_hop: OWN_ID.into(),
+                    evpn: None,
                 });
                 self.vrfs = vrfs.collect();
                 self.rib.configure(RibChange::Vrfs(self.vrfs.clone()));
@@ -206,7 +224,7 @@ impl World {
     /// Everything in the VPN table: announced and originated, with the RD it is under and its targets.
     fn vpn(&self) -> Vec<(RouteDistinguisher, Nlri, Vec<RouteTarget>)> {
         let mut all = Vec::new();
-        for (nlri, set) in &self.announced {
+        for (nlri, (set, _)) in &self.announced {
             if let Nlri::Vpnv4(rd, net) = nlri {
                 all.push((*rd, Nlri::Ipv4(*net), set.route_targets().collect()));
             }
@@ -228,12 +246,27 @@ impl World {
                 *paths.entry(nlri).or_default() += 1;
             }
         }
+        for (set, payload) in self.announced.values() {
+            let Payload::Evpn(EvpnPayload {
+                label2: Some(_), ..
+            }) = payload
+            else {
+                continue;
+            };
+            if set
+                .route_targets()
+                .any(|target| vrf.import.contains(&target))
+            {
+                let host = Nlri::Ipv4("10.99.0.1/32".parse().expect("a prefix"));
+                *paths.entry(host).or_default() += 1;
+            }
+        }
         paths.into_iter().collect()
     }
 
     fn in_domain(&self, domain: &MacVrfConfig) -> BTreeSet<(Nlri, usize)> {
         let mut paths: BTreeMap<Nlri, usize> = BTreeMap::new();
-        for (nlri, set) in &self.announced {
+        for (nlri, (set, _)) in &self.announced {
             let Nlri::Evpn(route) = nlri else { continue };
             let carried: Vec<RouteTarget> = set.route_targets().collect();
             let imports =

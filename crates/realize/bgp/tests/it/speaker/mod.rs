@@ -4,6 +4,7 @@ mod connections;
 mod operate;
 mod restart;
 mod states;
+mod torture;
 mod updates;
 
 use crate::world::address;

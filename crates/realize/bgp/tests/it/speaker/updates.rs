@@ -127,6 +127,39 @@ fn routes_that_cannot_be_told_cost_their_family_and_not_the_session() {
     );
 }
 
+/// MP_REACH_NLRI of IPv4 unicast with a prefix of 33 bits.
+const UNREADABLE: [u8; 18] = [0x80, 14, 15, 0, 1, 1, 4, 10, 0, 0, 2, 0, 33, 1, 2, 3, 4, 5];
+
+#[test]
+fn a_family_given_up_is_given_up_in_the_classic_fields_too() {
+    let mut world = pair();
+    inject(&mut world, &update(&[], &UNREADABLE, &[]));
+    assert_eq!(received(&world), [0, 1], "{}", world.history());
+    let good = [
+        0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfd, 0xea, 0x40, 3, 4, 10, 0, 0, 2,
+    ];
+    inject(&mut world, &update(&[], &good, &[24, 198, 51, 100]));
+    assert_eq!(
+        (world.state(0, 1), received(&world)),
+        (State::Established, [0, 1])
+    );
+}
+
+#[test]
+fn a_session_that_loses_its_only_family_is_reset_and_comes_back_with_its_routes() {
+    let network = "[[networks]]\nprefix = \"203.0.113.0/24\"\n";
+    let second = config(1, 65002, &[(0, 65001, "")]) + network;
+    let mut world = World::started(1, vec![config(0, 65001, &[(1, 65002, "")]), second]);
+    world.until(60_000, "the route", |world| received(world) == [1, 0]);
+    inject(&mut world, &update(&[], &UNREADABLE, &[]));
+    // Optional attribute error.
+    let told = |kind: &EventKind| format!("{kind:?}").contains("code: 3, subcode: 9");
+    assert_eq!(world.count(0, told), 1, "{}", world.history());
+    world.until(60_000, "the route again", |world| {
+        world.state(0, 1) == State::Established && received(world) == [1, 0]
+    });
+}
+
 #[test]
 fn updates_are_mirrored_only_while_somebody_looks() {
     let mirrored = |world: &World| world.count(0, |kind| matches!(kind, EventKind::Mirror(_)));
