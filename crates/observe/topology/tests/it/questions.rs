@@ -411,7 +411,10 @@ fn pictures_stay_small_and_still() {
     assert_eq!(before.nodes.len(), 5, "switch, two networks, two hosts");
     assert!(before.nodes.iter().all(|node| node.closed));
     let unchecked = |node: &topology::Supernode| node.level == StatusLevel::Unknown;
-    assert!(before.nodes.iter().all(unchecked), "nothing is healthy without a check");
+    assert!(
+        before.nodes.iter().all(unchecked),
+        "nothing is healthy without a check"
+    );
     let total: usize = before
         .nodes
         .iter()

@@ -218,6 +218,17 @@ pub(super) struct Question {
     pub(super) params: Params,
 }
 
+impl Question {
+    /// What a file says it is: the thing, the environment, the version and its time.
+    pub(super) fn title(&self, what: &str) -> String {
+        let version = &self.seen.version;
+        format!(
+            "{}, {what}, version {}, {:.0}",
+            self.environment, version.number, version.at
+        )
+    }
+}
+
 impl FromRequestParts<App> for Question {
     type Rejection = MapError;
 

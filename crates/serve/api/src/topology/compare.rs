@@ -1,6 +1,7 @@
 //! What differs between two versions: totals with a page of one list, a picture of all of it, a report.
 
 use super::access::{Asker, In, View};
+use super::draw::{Shape, shaped};
 use super::error::MapError;
 use super::page::Page;
 use super::pictures::overview_query;
@@ -162,11 +163,16 @@ pub(super) async fn picture(
     asker: Asker,
     In(environment): In,
     RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
+) -> Result<Response, MapError> {
     let mut params = Params::parse(raw.as_deref())?;
-    let view = asker.view(environment)?;
+    let view = asker.view(environment.clone())?;
     let sides = Sides::take(&mut params, &view)?;
     let query = overview_query(&mut params)?;
+    let shape: Shape = params.take("format")?.unwrap_or_default();
+    let title = format!(
+        "{environment}, changes from version {} to {}",
+        sides.before.number, sides.after.number
+    );
     params.done()?;
     busy(move || {
         let compared = view.map.compare(sides.before.clone(), sides.after.clone());
@@ -216,12 +222,13 @@ pub(super) async fn picture(
                 })
             })
             .collect();
-        Ok(Json(json!({
+        let answer = json!({
             "before": sides.before.number,
             "after": sides.after.number,
             "nodes": nodes,
             "links": links,
-        })))
+        });
+        shaped(answer, shape, &title)
     })
     .await
 }

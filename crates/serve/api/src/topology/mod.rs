@@ -6,6 +6,7 @@
 mod access;
 mod cliques;
 mod compare;
+mod draw;
 mod environments;
 mod error;
 mod history;

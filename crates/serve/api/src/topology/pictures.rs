@@ -1,10 +1,12 @@
 //! Parts of the map as pictures: cliques, neighbourhoods, paths, the overview. Positions come from the server and stay put.
 
 use super::access::{Question, Seen, object_ref};
+use super::draw::{Shape, shaped};
 use super::error::MapError;
 use super::views;
 use crate::live::params::Params;
 use axum::Json;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,11 +47,13 @@ fn picture(seen: &Seen, nodes: &[Handle], links: &[Arc<Link>]) -> Value {
 }
 
 /// The cliques of a focal object.
-pub(super) async fn cliques(question: Question) -> Result<Json<Value>, MapError> {
+pub(super) async fn cliques(question: Question) -> Result<Response, MapError> {
+    let title = question.title("clique");
     let Question {
         seen, mut params, ..
     } = question;
     let focal: String = params.need("focal")?;
+    let shape: Shape = params.take("format")?.unwrap_or_default();
     params.done()?;
     let handle = seen.find(&focal)?;
     let cliques: Vec<Value> = seen
@@ -58,9 +62,14 @@ pub(super) async fn cliques(question: Question) -> Result<Json<Value>, MapError>
         .iter()
         .map(|clique| clique_view(&seen, clique))
         .collect();
-    Ok(Json(
-        json!({"version": seen.version.number, "cliques": cliques}),
-    ))
+    if shape == Shape::Json {
+        return Ok(
+            Json(json!({"version": seen.version.number, "cliques": cliques})).into_response(),
+        );
+    }
+    // A file is of the first: what the console shows first.
+    let first = cliques.into_iter().next().unwrap_or_default();
+    shaped(first, shape, &format!("{title} of {focal}"))
 }
 
 fn clique_view(seen: &Seen, clique: &Clique) -> Value {
@@ -73,7 +82,8 @@ fn clique_view(seen: &Seen, clique: &Clique) -> Value {
 }
 
 /// Everything within some links of objects.
-pub(super) async fn graph(question: Question) -> Result<Json<Value>, MapError> {
+pub(super) async fn graph(question: Question) -> Result<Response, MapError> {
+    let title = question.title("neighbourhood");
     let Question {
         seen, mut params, ..
     } = question;
@@ -84,12 +94,13 @@ pub(super) async fn graph(question: Question) -> Result<Json<Value>, MapError> {
         link_types: params.take_all("link_type")?,
         max_nodes: params.limit(500, MAX_NODES)?,
     };
+    let shape: Shape = params.take("format")?.unwrap_or_default();
     params.done()?;
     let found = seen.version.neighbours(&starts, &reach);
     let mut out = picture(&seen, &found.nodes, &found.links);
     out["version"] = json!(seen.version.number);
     out["truncated"] = json!(found.truncated);
-    Ok(Json(out))
+    shaped(out, shape, &title)
 }
 
 /// The shortest ways from one object to another.
@@ -137,7 +148,8 @@ pub(super) fn overview_query(params: &mut Params) -> Result<OverviewQuery, MapEr
 }
 
 /// The whole environment in at most `limit` nodes: what does not fit is counted in the object above it.
-pub(super) async fn overview(question: Question) -> Result<Json<Value>, MapError> {
+pub(super) async fn overview(question: Question) -> Result<Response, MapError> {
+    let title = question.title("overview");
     let Question {
         view,
         seen,
@@ -148,6 +160,7 @@ pub(super) async fn overview(question: Question) -> Result<Json<Value>, MapError
         tenants: view.tenants(),
         ..overview_query(&mut params)?
     };
+    let shape: Shape = params.take("format")?.unwrap_or_default();
     params.done()?;
     let overview = seen.version.overview(&query, None);
     let nodes: Vec<Value> = overview
@@ -179,7 +192,6 @@ pub(super) async fn overview(question: Question) -> Result<Json<Value>, MapError
             })
         })
         .collect();
-    Ok(Json(
-        json!({"version": seen.version.number, "nodes": nodes, "links": links}),
-    ))
+    let answer = json!({"version": seen.version.number, "nodes": nodes, "links": links});
+    shaped(answer, shape, &title)
 }
