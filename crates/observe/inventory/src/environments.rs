@@ -28,15 +28,33 @@ pub struct EnvironmentView {
     /// Names of the credentials that are set.
     pub credentials: Vec<CredentialName>,
     pub changed_at: Timestamp,
+    /// It is the cloud this controller runs: mapped as it changes, never configured or scanned.
+    pub own: bool,
 }
 
 impl Inner {
+    /// The controller's own cloud, if it goes by this name.
+    fn own_view(&self, name: &Environment) -> Option<EnvironmentView> {
+        let own = self.own.read();
+        own.as_ref().filter(|own| own.config.name == *name).cloned()
+    }
+
+    /// What is done to environments is not done to the controller's own cloud.
+    fn not_own(&self, name: &Environment) -> Result<()> {
+        match self.own_view(name) {
+            Some(_) => Err(InventoryError::OwnEnvironment(name.clone())),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn environment_names(&self) -> Vec<Environment> {
         self.environments
             .read(|rows| rows.keys().cloned().collect())
     }
 
+    /// How an environment is reached.
     pub(crate) fn config(&self, name: &Environment) -> Result<Config> {
+        self.not_own(name)?;
         self.environments
             .read(|rows| rows.get(name).map(|row| row.config.clone()))
             .ok_or_else(|| InventoryError::NoEnvironment(name.clone()))
@@ -51,6 +69,9 @@ impl Inner {
     }
 
     pub(crate) fn view(&self, name: &Environment) -> Result<EnvironmentView> {
+        if let Some(own) = self.own_view(name) {
+            return Ok(own);
+        }
         let row = self
             .environments
             .read(|rows| rows.get(name).cloned())
@@ -60,11 +81,13 @@ impl Inner {
             config: row.config,
             credentials: credentials.names().collect(),
             changed_at: row.changed_at,
+            own: false,
         })
     }
 
     pub(crate) fn add(&self, config: Config, credentials: &Credentials) -> Result<()> {
         let name = config.name.clone();
+        self.not_own(&name)?;
         check(&config, credentials)?;
         let row = Row {
             sealed: self.vault.seal(&name, credentials)?,
@@ -86,6 +109,7 @@ impl Inner {
     /// Replaces the configuration; credentials that are not given stay, empty ones are removed.
     pub(crate) fn update(&self, config: Config, newer: Credentials) -> Result<()> {
         let name = config.name.clone();
+        self.not_own(&name)?;
         let mut credentials = self.credentials(&name)?;
         credentials.update(newer);
         check(&config, &credentials)?;
@@ -102,6 +126,7 @@ impl Inner {
 
     /// Takes the environment, its schedules, its reports and its map away.
     pub(crate) fn remove(&self, name: &Environment) -> Result<()> {
+        self.not_own(name)?;
         self.environments.change(|rows| match rows.remove(name) {
             Some(_) => Ok(()),
             None => Err(InventoryError::NoEnvironment(name.clone())),

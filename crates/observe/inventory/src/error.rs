@@ -9,6 +9,10 @@ pub enum InventoryError {
     NoEnvironment(Environment),
     #[error("environment '{0}' exists; choose another name, or change that one")]
     EnvironmentExists(Environment),
+    #[error(
+        "environment '{0}' is the cloud this controller runs: its map follows it by itself, and is neither configured nor scanned"
+    )]
+    OwnEnvironment(Environment),
     #[error("there is no {what} '{id}'")]
     None { what: &'static str, id: String },
     #[error("{what} '{id}' exists; choose another name")]

@@ -17,6 +17,7 @@ mod kept;
 mod listening;
 mod live_map;
 mod log;
+mod own;
 mod posting;
 mod reports;
 mod scans;
@@ -27,13 +28,14 @@ pub use comparisons::Comparison;
 pub use environments::EnvironmentView;
 pub use error::{InventoryError, Result};
 pub use live_map::{LiveMap, Mark};
+pub use own::OWN;
 pub use posting::{Posting, PostingState, origin};
 pub use reports::{About, Outcome, ReportOrder, ReportRow};
 pub use scans::{ScanProgress, ScanRequest, ScanRow, ScanState};
 pub use schedules::{Action, Scheduled};
 
 use discovery::environment::{Config, Credentials, Probe, ProbeResult, Roles, Vault};
-use discovery::events::{Status, StatusBoard};
+use discovery::events::{Sink, Status, StatusBoard};
 use jiff::Timestamp;
 use journal::Lock;
 use kept::Kept;
@@ -56,6 +58,8 @@ pub(crate) struct Inner {
     declarations: RwLock<Arc<Declarations>>,
     clique_texts: Kept<Option<CliqueTexts>>,
     environments: environments::Rows,
+    /// The cloud this controller runs, if it is mapped.
+    own: RwLock<Option<EnvironmentView>>,
     maps: RwLock<BTreeMap<Environment, Arc<LiveMap>>>,
     scan_book: scans::Scans,
     running: Mutex<scans::Running>,
@@ -98,6 +102,7 @@ impl Inventory {
             declarations: RwLock::new(Arc::new(declarations)),
             clique_texts,
             environments: Kept::open(&dir.join("environments"))?,
+            own: RwLock::default(),
             maps: RwLock::default(),
             scan_book: Kept::open(&dir.join("scans"))?,
             running: Mutex::default(),
@@ -147,12 +152,11 @@ impl Inventory {
         self.0.declarations.read().clone()
     }
 
+    /// The controller's own cloud first, if it is mapped.
     pub fn environments(&self) -> Vec<EnvironmentView> {
         let names = self.0.environment_names();
-        names
-            .iter()
-            .filter_map(|name| self.0.view(name).ok())
-            .collect()
+        let kept = names.iter().filter_map(|name| self.0.view(name).ok());
+        self.0.own.read().clone().into_iter().chain(kept).collect()
     }
 
     /// # Errors
@@ -312,6 +316,14 @@ impl Inventory {
     /// There is none.
     pub fn remove_report(&self, id: u64) -> Result<()> {
         self.0.remove_report(id)
+    }
+
+    /// What takes notifications into the map of an environment, as its listener does.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn sink(&self, name: &Environment) -> Result<Arc<dyn Sink>> {
+        Ok(Arc::new(self.0.sink(name)?))
     }
 
     /// How the listener of an environment is doing.

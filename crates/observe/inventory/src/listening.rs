@@ -20,7 +20,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Takes the notifications of one environment into its map.
-struct MapSink {
+pub(crate) struct MapSink {
     inner: Arc<Inner>,
     environment: Environment,
     map: Arc<LiveMap>,
@@ -42,6 +42,14 @@ impl Inner {
         }
     }
 
+    pub(crate) fn sink(self: &Arc<Self>, environment: &Environment) -> Result<MapSink> {
+        Ok(MapSink {
+            inner: self.clone(),
+            environment: environment.clone(),
+            map: self.map(environment)?,
+        })
+    }
+
     fn start(self: &Arc<Self>, config: &Config) -> Result<Option<watch::Sender<bool>>> {
         let environment = config.name.clone();
         let credentials = self.credentials(&environment)?;
@@ -50,11 +58,7 @@ impl Inner {
         let mut any = false;
         if let Some(settings) = config.events(&credentials)? {
             any = true;
-            let sink = MapSink {
-                inner: self.clone(),
-                environment: environment.clone(),
-                map: map.clone(),
-            };
+            let sink = self.sink(&environment)?;
             let board = self.board.clone();
             let listener = Listener::new(environment.clone(), settings, Arc::new(sink), board);
             let stopped = stopped.clone();

@@ -91,7 +91,7 @@ impl LiveMap {
 
     /// Takes check results in as one version, with a message for each that changed something. Writes to disk.
     pub fn check(&self, results: &[CheckResult], now: Timestamp) -> Result<Committed> {
-        let committed = self.change(|map| Ok(map.check(results, now)))?;
+        let committed = self.note_checks(results, now)?;
         let told = results
             .iter()
             .filter(|result| {
@@ -104,6 +104,11 @@ impl LiveMap {
             .map(|result| Message::of_check(result, now));
         self.tell(told.collect())?;
         Ok(committed)
+    }
+
+    /// As [`LiveMap::check`], but tells nobody.
+    pub(crate) fn note_checks(&self, results: &[CheckResult], now: Timestamp) -> Result<Committed> {
+        self.change(|map| Ok(map.check(results, now)))
     }
 
     /// Takes notifications in, as few versions as possible, with a message for each that was applied; all of it is durable

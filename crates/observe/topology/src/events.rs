@@ -186,6 +186,32 @@ impl<'e> Event<'e> {
         }))
     }
 
+    /// Is this event's word on an object newer than what other events said of all of it, and than its end?
+    fn is_news(&self, key: &ObjectRef) -> bool {
+        let at = self.notification.timestamp;
+        let buried = self.version.state.tombs.get(key);
+        let told = self.version.find(key).is_some_and(|handle| {
+            let mut seen = self.version.seen(handle);
+            seen.any(|(kind, seen)| kind.as_str() == "event" && seen > at)
+        });
+        !told && buried.is_none_or(|gone| *gone < at)
+    }
+
+    /// A reading of what follows from the event and from what is known of an object, a list with one more member say: it is as new as the
+    /// newer of the two.
+    fn consequence(&self, known: &Object) -> Result<Reading, Refusal> {
+        let mut reading = self.reading()?;
+        let claims = known
+            .all
+            .iter()
+            .flat_map(|attribute| std::iter::once(&attribute.believed).chain(&attribute.others));
+        let newest = claims.map(|claim| claim.at).max();
+        reading.source.read_at = newest.map_or(reading.source.read_at, |newest| {
+            newest.max(reading.source.read_at)
+        });
+        Ok(reading)
+    }
+
     fn rescan(&self, start: ObjectKey, types: &[&str]) -> Result<Rescan, Refusal> {
         let types = types
             .iter()
@@ -254,14 +280,14 @@ fn list(object: Option<&Object>, name: &str) -> Vec<Value> {
 }
 
 fn applied(
-    reading: Reading,
+    readings: Vec<Reading>,
     rescans: Vec<Rescan>,
     object: ObjectKey,
     context: ObjectKey,
 ) -> Effect {
     Effect {
         verdict: Verdict::Applied,
-        readings: vec![reading],
+        readings,
         rescans,
         related: Some(Related { object, context }),
     }

@@ -8,7 +8,7 @@ use api::ApiState;
 use auth::{Authenticator, Keystone, KeystoneConfig, NoAuth, Secret};
 use clap::Args;
 use controller::{Controller, Tls};
-use inventory::Inventory;
+use inventory::{Inventory, InventoryError};
 use model::Mtu;
 use operations::{Defaults, VniRange};
 use prometheus_client::registry::Registry;
@@ -174,6 +174,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let maps = settings.data_dir.join("map");
     let inventory = tokio::task::spawn_blocking(move || Inventory::open(&maps)).await??;
     inventory.start();
+    map_own(&inventory, &store, &controller).await?;
     let state = ApiState::new(store.clone(), settings.auth, settings.defaults)
         .with_controller(controller.clone())
         .with_inventory(inventory)
@@ -196,6 +197,19 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     controller.drain().await;
     store.close().await;
     Ok(())
+}
+
+/// Puts the cloud this process runs on its map. An environment that has the name already, of the time before this cloud was mapped, goes first.
+async fn map_own(inventory: &Inventory, store: &Store, controller: &Controller) -> Result<()> {
+    let (inventory, store, fleet) = (inventory.clone(), store.clone(), controller.fleet());
+    let mapped = tokio::task::spawn_blocking(move || inventory.map_own(store, fleet)).await?;
+    match mapped {
+        Err(error @ InventoryError::EnvironmentExists(_)) => {
+            tracing::warn!(%error, "the cloud this controller runs is not mapped");
+            Ok(())
+        }
+        mapped => mapped.context("cannot map the cloud this controller runs"),
+    }
 }
 
 /// Serves until asked to stop; then, for a while, what is under way.

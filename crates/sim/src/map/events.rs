@@ -4,14 +4,15 @@ use super::cloud::port;
 use super::scan::{environment, hosts, run};
 use crate::bench::{Aim, Measurement};
 use anyhow::{Context, Result, ensure};
-use discovery::events::{Journal, MapSink, Sink, envelope};
-use futures::future::BoxFuture;
-use parking_lot::Mutex;
+use discovery::environment::{Config, Credentials};
+use discovery::events::{Sink, envelope};
+use inventory::Inventory;
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use topology::{Batch, Cause, Declarations, Map, Notification, Profile, Record, Verdict};
+use topology::{Batch, Cause, Notification, Verdict};
 
 const PER_SECOND: u32 = 1_000;
 const SECONDS: u32 = 60;
@@ -19,18 +20,6 @@ const HOSTS: usize = 1_150;
 const MACHINES: usize = 20;
 /// As many as a listener holds.
 const PREFETCH: usize = 256;
-
-/// Serializes each record, as a journal does, and keeps none.
-struct Counted(Mutex<usize>);
-
-impl Journal for Counted {
-    fn write<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, std::io::Result<()>> {
-        Box::pin(async move {
-            *self.0.lock() += serde_json::to_vec(record)?.len();
-            Ok(())
-        })
-    }
-}
 
 /// A message as it leaves the bus, and when.
 struct Message {
@@ -56,26 +45,24 @@ fn message(number: u32) -> Vec<u8> {
         .into_bytes()
 }
 
-/// The map of a scanned cloud.
-async fn map() -> Result<Map> {
+/// What takes events into the map of a scanned cloud, on disk like any other, and how many objects it has.
+async fn sink(dir: &Path) -> Result<(Arc<dyn Sink>, usize)> {
     let (outcome, _) = run(&hosts(HOSTS, Duration::ZERO, None), 64).await?;
-    let declarations = Arc::new(Declarations::embedded()?);
-    let mut map = Map::new(
-        Profile::new(environment()?),
-        declarations,
-        jiff::Timestamp::now(),
-    );
+    let inventory = Inventory::open(dir)?;
+    let environment = environment()?;
+    inventory.add_environment(Config::new(environment.clone()), &Credentials::default())?;
+    let map = inventory.map(&environment)?;
     map.apply(&Batch {
         cause: Cause::Scan("bench".into()),
         at: jiff::Timestamp::now(),
         readings: outcome.readings,
     })?;
-    Ok(map)
+    Ok((inventory.sink(&environment)?, map.head().object_count()))
 }
 
 /// Milliseconds from sending to the map, in the order of sending, and verdicts that were not "applied".
 async fn consume(
-    sink: MapSink,
+    sink: Arc<dyn Sink>,
     mut messages: mpsc::Receiver<Message>,
 ) -> Result<(Vec<f64>, usize)> {
     let (mut delays, mut others) = (Vec::new(), 0);
@@ -108,13 +95,10 @@ fn percentile(delays: &[f64], share: f64) -> f64 {
 
 /// The benchmark.
 pub async fn events() -> Result<Vec<Measurement>> {
-    let map = map().await?;
-    let objects = map.head().object_count();
+    // The current folder is on the disk to be measured.
+    let dir = tempfile::tempdir_in(std::env::current_dir()?)?;
+    let (sink, objects) = sink(dir.path()).await?;
     ensure!(objects >= 100_000, "the map has {objects} objects only");
-    let journal = Arc::new(Counted(Mutex::new(0)));
-    let (rescans, mut asked) = mpsc::channel(1_024);
-    tokio::spawn(async move { while asked.recv().await.is_some() {} });
-    let sink = MapSink::new(Arc::new(Mutex::new(map)), journal, rescans);
     let (sender, receiver) = mpsc::channel(100_000);
     let consumer = tokio::spawn(consume(sink, receiver));
     let mut tick = tokio::time::interval(Duration::from_millis(10));

@@ -87,6 +87,12 @@ pub struct SqlConfig {
     pub host: String,
     pub port: u16,
     pub user: String,
+    /// Over TLS, with the server's certificate and name checked.
+    #[serde(default)]
+    pub tls: bool,
+    /// PEM of the authorities to trust instead of the well-known ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<String>,
     #[serde(default = "nova")]
     pub nova: String,
     #[serde(default = "nova_api")]
@@ -220,6 +226,26 @@ fn trust(authorities: Option<&String>) -> Trust {
 }
 
 impl Config {
+    /// An environment that is reached by no way yet.
+    pub fn new(name: Environment) -> Self {
+        Self {
+            name,
+            facts: Facts::default(),
+            openstack: None,
+            sql: None,
+            ssh: None,
+            kubernetes: None,
+            aci: None,
+            gnmi: None,
+            netwright: None,
+            amqp: None,
+            roles: Roles::default(),
+            tree: None,
+            parallel_hosts: None,
+            host_seconds: None,
+        }
+    }
+
     pub fn limits(&self) -> Limits {
         let standard = Limits::default();
         Limits {
@@ -260,6 +286,7 @@ impl Config {
             port: config.port,
             user: config.user.clone(),
             password: credentials.need(CredentialName::SqlPassword)?,
+            tls: config.tls.then(|| trust(config.authorities.as_ref())),
             nova: config.nova.clone(),
             nova_api: config.nova_api.clone(),
             neutron: config.neutron.clone(),

@@ -1,6 +1,7 @@
 //! The envelope of oslo.messaging: a notification as plain JSON, or as JSON in a text under `oslo.message`.
-//! Pure. Whatever is in a message, reading it fails with a reason or succeeds; it never panics.
+//! Those of Nova that are versioned are given the form of the others. Pure. Whatever is in a message, reading it fails with a reason or succeeds; it never panics.
 
+use super::versioned;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -70,6 +71,10 @@ fn notification(mut message: Value) -> Result<Notification, EnvelopeError> {
         .map(Value::take)
         .filter(|payload| payload.is_object() || payload.is_array())
         .ok_or(EnvelopeError::Missing("'payload'"))?;
+    let (event_type, payload) = match versioned::is(&payload) {
+        true => versioned::unversioned(&event_type, payload),
+        false => (event_type, payload),
+    };
     Ok(Notification {
         event_type,
         message_id,

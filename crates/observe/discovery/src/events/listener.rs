@@ -59,7 +59,7 @@ impl Settings {
             vhost: "/".to_owned(),
             tls: None,
             exchanges: own(&["nova", "neutron", "dhcp_agent", "info"]),
-            topics: own(&["notifications"]),
+            topics: own(&["notifications", "versioned_notifications"]),
             prefetch: 256,
             retry_after: Duration::from_secs(2),
             tries: 10,

@@ -4,13 +4,14 @@
 //! is acknowledged only after the map has taken in what follows from it, so nothing is lost; a message that comes twice or late
 //! changes nothing, because the map knows when each fact was true.
 
+mod apply;
 pub mod envelope;
 mod listener;
-mod map_sink;
 mod status;
+mod versioned;
 
+pub use apply::{Applied, apply};
 pub use listener::{Listener, Settings};
-pub use map_sink::{Applied, Journal, MapSink, apply};
 pub use status::{State, Status, StatusBoard};
 
 use futures::future::BoxFuture;

@@ -1,10 +1,10 @@
 //! How the listeners are doing: one status per environment, for the API and for people.
 
 use jiff::Timestamp;
-use parking_lot::RwLock;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::watch;
 use topology::{Environment, Verdict};
 
 /// What a listener is doing.
@@ -61,19 +61,25 @@ impl Default for Status {
 
 /// The statuses of all environments. Cloning shares the board.
 #[derive(Debug, Clone, Default)]
-pub struct StatusBoard(Arc<RwLock<BTreeMap<Environment, Status>>>);
+pub struct StatusBoard(Arc<watch::Sender<BTreeMap<Environment, Status>>>);
 
 impl StatusBoard {
     pub fn get(&self, environment: &Environment) -> Status {
-        self.0.read().get(environment).cloned().unwrap_or_default()
+        self.0
+            .borrow()
+            .get(environment)
+            .cloned()
+            .unwrap_or_default()
     }
 
-    pub fn all(&self) -> BTreeMap<Environment, Status> {
-        self.0.read().clone()
+    /// Wakes when a status has changed.
+    pub fn subscribe(&self) -> watch::Receiver<BTreeMap<Environment, Status>> {
+        self.0.subscribe()
     }
 
     pub(super) fn update(&self, environment: &Environment, change: impl FnOnce(&mut Status)) {
-        change(self.0.write().entry(environment.clone()).or_default());
+        self.0
+            .send_modify(|all| change(all.entry(environment.clone()).or_default()));
     }
 
     pub(super) fn note(&self, environment: &Environment, verdict: &Verdict, happened: Timestamp) {

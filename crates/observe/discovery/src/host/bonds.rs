@@ -1,10 +1,12 @@
 //! Bonds and teams: a physical interface made of others, which are its members.
 
-use super::{Subject, pnics};
+use super::{Subject, pnics, with_some};
 use crate::parse::bond::Bond;
 use crate::parse::ip::Interface;
 use crate::parse::team::Team;
-use serde_json::{Map, Value, json};
+use crate::parse::vpp::{VppBond, VppInterface};
+use ipnet::IpNet;
+use serde_json::{Map, Value};
 use topology::Draft;
 
 /// A draft per bond; each member among `pnics` is told its master.
@@ -57,6 +59,33 @@ pub fn team_drafts(
         .collect()
 }
 
+/// The same for bonds of VPP.
+pub fn vpp_drafts(
+    subject: &Subject<'_>,
+    bonds: &[VppBond],
+    hardware: &[VppInterface],
+    addresses: &[(String, IpNet)],
+    pnics: &mut [Draft],
+) -> Vec<Draft> {
+    bonds
+        .iter()
+        .filter_map(|bond| {
+            let interface = hardware.iter().find(|found| found.name == bond.name);
+            let mac = interface.and_then(|found| found.mac);
+            let id = format!("{}-bond-{}", subject.host, bond.name);
+            let members = bond.members.iter().map(|name| (name.clone(), Map::new()));
+            let members = described(&id, pnics, members);
+            let draft = subject
+                .draft("bond", &id, &bond.name)?
+                .with("local_name", bond.name.as_str())
+                .with("mode", bond.mode.as_str())
+                .with("members", members);
+            let draft = with_some(draft, "mac_address", mac.map(|mac| mac.to_string()));
+            Some(pnics::with_vpp_addresses(draft, &bond.name, addresses))
+        })
+        .collect()
+}
+
 /// The draft of an aggregated interface, with its members; their drafts get the master's id.
 fn aggregate(
     subject: &Subject<'_>,
@@ -70,10 +99,20 @@ fn aggregate(
         .and_then(|interface| interface.mac)
         .map(|mac| mac.to_string());
     let id = format!("{name}-{}", mac.as_deref().unwrap_or("unknown_mac"));
+    let members = described(&id, known, members);
+    Some(pnics::aggregate(subject, name, interfaces)?.with("members", members))
+}
+
+/// The members of the aggregate `id`, each with what is known of it.
+fn described(
+    id: &str,
+    known: &mut [Draft],
+    members: impl Iterator<Item = (String, Map<String, Value>)>,
+) -> Map<String, Value> {
     let mut described = Map::new();
     for (member, mut attributes) in members {
         attributes.insert("name".to_owned(), Value::from(member.as_str()));
-        attributes.insert("EtherChannel Master".to_owned(), Value::from(id.as_str()));
+        attributes.insert("EtherChannel Master".to_owned(), Value::from(id));
         let known = known.iter_mut().find(|pnic| {
             pnic.attributes.get("local_name").and_then(Value::as_str) == Some(&member)
         });
@@ -82,9 +121,9 @@ fn aggregate(
             pnic.attributes
                 .insert("EtherChannel".into(), Value::Bool(true));
             pnic.attributes
-                .insert("EtherChannel Master".into(), Value::from(id.as_str()));
+                .insert("EtherChannel Master".into(), Value::from(id));
         }
         described.insert(member, Value::Object(attributes));
     }
-    Some(pnics::aggregate(subject, name, interfaces)?.with("members", json!(described)))
+    described
 }

@@ -5,6 +5,7 @@ use crate::parse::ethtool::{Setting, link_detected};
 use crate::parse::ip::{Interface, VirtualFunction};
 use crate::parse::sysfs::Physical;
 use crate::parse::vpp::VppInterface;
+use ipnet::IpNet;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use topology::Draft;
@@ -114,7 +115,11 @@ pub(super) fn function(function: &VirtualFunction) -> Value {
 }
 
 /// The Ethernet interfaces VPP drives by itself. Virtual ones and VPP's own (local0, pg, loop, tap, BVI) have no cable.
-pub fn vpp_drafts(subject: &Subject<'_>, hardware: &[VppInterface]) -> Vec<Draft> {
+pub fn vpp_drafts(
+    subject: &Subject<'_>,
+    hardware: &[VppInterface],
+    addresses: &[(String, IpNet)],
+) -> Vec<Draft> {
     hardware
         .iter()
         .filter(|interface| is_physical(&interface.name))
@@ -126,9 +131,25 @@ pub fn vpp_drafts(subject: &Subject<'_>, hardware: &[VppInterface]) -> Vec<Draft
                 .with("state", if interface.up { "up" } else { "down" })
                 .with("Link detected", if interface.up { "yes" } else { "no" });
             let mac = interface.mac.map(|mac| mac.to_string());
-            Some(with_some(draft, "mac_address", mac))
+            let draft = with_some(draft, "mac_address", mac);
+            Some(with_vpp_addresses(draft, &interface.name, addresses))
         })
         .collect()
+}
+
+/// The first address of each family.
+pub(super) fn with_vpp_addresses(draft: Draft, name: &str, addresses: &[(String, IpNet)]) -> Draft {
+    let of = |v4: bool| {
+        let mut own = addresses.iter().filter(|(interface, _)| interface == name);
+        own.find(|(_, net)| net.addr().is_ipv4() == v4)
+    };
+    let v4 = of(true).map(|(_, net)| net.addr().to_string());
+    let draft = with_some(draft, "IP Address", v4);
+    with_some(
+        draft,
+        "IPv6 Address",
+        of(false).map(|(_, net)| net.to_string()),
+    )
 }
 
 fn is_physical(name: &str) -> bool {

@@ -1,15 +1,16 @@
 //! Connectors between virtual interfaces and edges: Linux bridges and VPP bridge domains.
 
 use super::Subject;
-use crate::parse::bridge::Bridge;
+use crate::parse::bridge::{Bridge, BridgePort};
 use crate::parse::ip::{Interface, Kind};
 use crate::parse::vpp::{BridgedInterface, VppInterface};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use topology::Draft;
 
-/// A draft per Linux bridge; a member's MAC is that of the Neutron port its name ends with.
-pub fn drafts(subject: &Subject<'_>, bridges: &[Bridge]) -> Vec<Draft> {
+/// A draft per Linux bridge; a member's MAC is that of the Neutron port its name ends with, and its spanning tree state what the kernel
+/// says of it.
+pub fn drafts(subject: &Subject<'_>, bridges: &[Bridge], ports: &[BridgePort]) -> Vec<Draft> {
     bridges
         .iter()
         .filter_map(|bridge| {
@@ -21,7 +22,12 @@ pub fn drafts(subject: &Subject<'_>, bridges: &[Bridge]) -> Vec<Draft> {
                         .known
                         .port_of_device(member)
                         .map_or("", |port| port.mac.as_str());
-                    (member.clone(), json!({"name": member, "mac_address": mac}))
+                    let mut entry = json!({"name": member, "mac_address": mac});
+                    let state = ports.iter().find(|port| port.name == *member);
+                    if let Some(port) = state {
+                        entry["stp_state"] = json!(port.state);
+                    }
+                    (member.clone(), entry)
                 })
                 .collect();
             let id = format!("{}-{}-{}", subject.host, bridge.name, bridge.id);

@@ -3,7 +3,9 @@
 use super::{Subject, with_some};
 use crate::parse::bridge::FdbEntry;
 use crate::parse::ip::{Interface, Kind};
+use crate::parse::iptables::ServiceRule;
 use crate::parse::route::{Neighbour, Route};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use topology::Draft;
@@ -30,6 +32,26 @@ impl Reached {
         });
         Self(bridged.chain(routed).collect())
     }
+}
+
+/// What kube-proxy has made of the services on a node: each address, and where its connections go.
+pub fn proxied(subject: &Subject<'_>, services: &[ServiceRule]) -> Option<Draft> {
+    if services.is_empty() {
+        return None;
+    }
+    let realized: Map<String, Value> = services
+        .iter()
+        .map(|rule| {
+            let entry = json!({
+                "address": rule.address,
+                "port": rule.port,
+                "protocol": rule.protocol,
+                "endpoints": rule.endpoints,
+            });
+            (format!("{}/{}", rule.service, rule.protocol), entry)
+        })
+        .collect();
+    Some(Draft::part(subject.host_key()?).with("proxied_services", realized))
 }
 
 /// A draft per interface that leads to a pod.

@@ -51,6 +51,18 @@ impl Kubernetes {
         format!("Bearer {}", self.token.reveal())
     }
 
+    /// One object; `None` if it is not there, or not for us to see.
+    pub(super) async fn find(&self, path: &str) -> Result<Option<Value>> {
+        let bearer = self.bearer();
+        let headers = [("authorization", bearer.as_str())];
+        match self.http.get(self.http.url(path, &[]), &headers).await {
+            Err(Error::Status {
+                status: 403 | 404, ..
+            }) => Ok(None),
+            answer => Ok(Some(answer?.body)),
+        }
+    }
+
     /// All items of a collection. A list that expired between two pages (410) is begun again once.
     pub async fn list(&self, path: &str) -> Result<List> {
         match self.pages(path).await {

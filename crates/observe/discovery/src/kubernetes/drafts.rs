@@ -4,16 +4,16 @@ use crate::host::with_some;
 use serde_json::{Map, Value, json};
 use topology::{Draft, Environment, ObjectKey};
 
-fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name).and_then(Value::as_str)
 }
 
-fn key(environment: &Environment, object_type: &str, id: &str) -> Option<ObjectKey> {
+pub(super) fn key(environment: &Environment, object_type: &str, id: &str) -> Option<ObjectKey> {
     ObjectKey::new(environment, object_type, id).ok()
 }
 
 /// The members of the metadata the inventory keeps.
-fn with_metadata(draft: Draft, metadata: &Value) -> Draft {
+pub(super) fn with_metadata(draft: Draft, metadata: &Value) -> Draft {
     let draft = with_some(draft, "uid", text(metadata, "uid"));
     let draft = with_some(draft, "labels", metadata.get("labels").cloned());
     with_some(draft, "annotations", metadata.get("annotations").cloned())
@@ -132,7 +132,11 @@ pub fn service(environment: &Environment, service: &Value, slices: &[Value]) -> 
             .with("service_type", "proxy")
             .with("local_service_id", format!("{namespace}/{name}"))
             .with("namespace", namespace)
-            .with("pods", pods_of(namespace, name, slices));
+            .with("pods", pods_of(namespace, name, slices))
+            .with(
+                "endpoints",
+                super::networks::endpoints(namespace, name, slices),
+            );
         let draft = with_some(draft, "cluster_ip", text(&service["spec"], "clusterIP"));
         let draft = with_some(draft, "kubernetes_type", text(&service["spec"], "type"));
         let draft = with_some(draft, "ports", service["spec"].get("ports").cloned());
@@ -141,7 +145,7 @@ pub fn service(environment: &Environment, service: &Value, slices: &[Value]) -> 
     Vec::from_iter(draft())
 }
 
-fn pods_of(namespace: &str, service: &str, slices: &[Value]) -> Vec<Value> {
+pub(super) fn pods_of(namespace: &str, service: &str, slices: &[Value]) -> Vec<Value> {
     let own = slices.iter().filter(|slice| {
         let metadata = &slice["metadata"];
         metadata["namespace"] == namespace

@@ -1,17 +1,24 @@
 //! Kubernetes by its API: nodes, namespaces, pods and containers, services, and what Flannel, Calico and Cilium write on nodes.
-//! Lists are read in pages that belong to one resource version; the version is where a watch goes on.
+//! They also tell the networks pods get addresses from, and the policies that guard them. Lists are read in pages that belong to one resource version; the version is where a watch goes on.
 
 mod client;
 pub mod drafts;
+pub mod networks;
 pub mod watch;
 
 pub use client::{Kubernetes, Settings};
+pub use networks::Plugins;
 
 use crate::scan::{Context, Source, reading_of, source};
 use crate::{Error, Result};
 use futures::future::BoxFuture;
 use serde_json::Value;
 use topology::{Draft, Reading};
+
+const ENDPOINT_SLICES: &str = "/apis/discovery.k8s.io/v1/endpointslices";
+
+/// Where Flannel's manifests put it, now and before.
+const FLANNEL: [&str; 2] = ["kube-flannel", "kube-system"];
 
 impl Source for Kubernetes {
     fn name(&self) -> &str {
@@ -25,6 +32,8 @@ impl Source for Kubernetes {
             "kubernetes-pods",
             "kubernetes-services",
             "kubernetes-edges",
+            "kubernetes-networks",
+            "kubernetes-policies",
         ]
     }
 
@@ -57,10 +66,7 @@ impl Source for Kubernetes {
                 }
                 "kubernetes-services" => {
                     let services = self.list("/api/v1/services").await?.items;
-                    let slices = self
-                        .list("/apis/discovery.k8s.io/v1/endpointslices")
-                        .await?
-                        .items;
+                    let slices = self.list(ENDPOINT_SLICES).await?.items;
                     let drafts = services
                         .iter()
                         .flat_map(|service| drafts::service(environment, service, &slices))
@@ -75,6 +81,23 @@ impl Source for Kubernetes {
                     found.extend(endpoints);
                     (&["vedge", "otep"], found)
                 }
+                "kubernetes-networks" => {
+                    let plugins = self.plugins().await?;
+                    let nodes: Vec<&Draft> = context.drafts("host").collect();
+                    let containers: Vec<&Draft> = context.drafts("container").collect();
+                    let found = networks::drafts(environment, &plugins, &nodes, &containers);
+                    (&["network"], found)
+                }
+                "kubernetes-policies" => {
+                    let pods: Vec<&Draft> = context.drafts("pod").collect();
+                    let path = "/apis/networking.k8s.io/v1/networkpolicies";
+                    let policies = self.list(path).await?.items;
+                    let found = policies
+                        .iter()
+                        .filter_map(|policy| networks::policy(environment, policy, &pods))
+                        .collect();
+                    (&["network_policy"], found)
+                }
                 other => {
                     return Err(Error::NotConfigured {
                         what: format!("the reader '{other}'"),
@@ -85,5 +108,30 @@ impl Source for Kubernetes {
             let source = source("kubernetes", self.url());
             Ok(vec![reading_of(source, types, None, drafts, None)])
         })
+    }
+}
+
+impl Kubernetes {
+    async fn plugins(&self) -> Result<Plugins> {
+        let mut flannel = Vec::new();
+        for namespace in FLANNEL {
+            let path = format!("/api/v1/namespaces/{namespace}/configmaps/kube-flannel-cfg");
+            flannel.extend(self.find(&path).await?);
+        }
+        Ok(Plugins {
+            calico_pools: self
+                .installed("/apis/crd.projectcalico.org/v1/ippools")
+                .await?,
+            cilium_nodes: self.installed("/apis/cilium.io/v2/ciliumnodes").await?,
+            flannel,
+        })
+    }
+
+    /// A collection of a plug-in; one that is not installed has nothing in it.
+    async fn installed(&self, path: &str) -> Result<Vec<Value>> {
+        match self.list(path).await {
+            Err(Error::Status { status: 404, .. }) => Ok(Vec::new()),
+            list => Ok(list?.items),
+        }
     }
 }

@@ -3,12 +3,12 @@
 //! A watch goes on from the resource version it has seen last. A server that no longer keeps that version (410) is listed anew: the
 //! list says what is there and, being complete, what is gone.
 
-use super::{Kubernetes, drafts};
+use super::{ENDPOINT_SLICES, Kubernetes, drafts, networks};
 use crate::scan::{reading_of, source};
 use crate::{Error, Result};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use topology::{Environment, ObjectKey, Reading};
+use topology::{Draft, Environment, ObjectKey, Reading};
 
 /// Bytes one event may have.
 const MAX_LINE: usize = 8 << 20;
@@ -20,10 +20,18 @@ pub enum Collection {
     Namespaces,
     Pods,
     Services,
+    /// Where services lead; a service may have several, so that a change of one asks for all of its service's.
+    EndpointSlices,
 }
 
 impl Collection {
-    pub const ALL: [Self; 4] = [Self::Nodes, Self::Namespaces, Self::Pods, Self::Services];
+    pub const ALL: [Self; 5] = [
+        Self::Nodes,
+        Self::Namespaces,
+        Self::Pods,
+        Self::Services,
+        Self::EndpointSlices,
+    ];
 
     fn path(self) -> &'static str {
         match self {
@@ -31,6 +39,7 @@ impl Collection {
             Self::Namespaces => "/api/v1/namespaces",
             Self::Pods => "/api/v1/pods",
             Self::Services => "/api/v1/services",
+            Self::EndpointSlices => ENDPOINT_SLICES,
         }
     }
 
@@ -39,7 +48,7 @@ impl Collection {
             Self::Nodes => &["host"],
             Self::Namespaces => &["namespace"],
             Self::Pods => &["pod", "container"],
-            Self::Services => &["vservice"],
+            Self::Services | Self::EndpointSlices => &["vservice"],
         }
     }
 
@@ -48,8 +57,56 @@ impl Collection {
             Self::Nodes => drafts::node(environment, object),
             Self::Namespaces => drafts::namespace(environment, object),
             Self::Pods => drafts::pod(environment, object),
-            Self::Services => drafts::service(environment, object, &[]),
+            Self::Services => {
+                let mut found = drafts::service(environment, object, &[]);
+                // Told by the endpoint slices.
+                for draft in &mut found {
+                    draft.attributes.remove("pods");
+                    draft.attributes.remove("endpoints");
+                }
+                found
+            }
+            Self::EndpointSlices => Vec::new(),
         }
+    }
+}
+
+/// A service, as its endpoint slices name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend {
+    namespace: String,
+    service: String,
+    uid: String,
+}
+
+impl Backend {
+    fn of(slice: &Value) -> Option<Self> {
+        let metadata = &slice["metadata"];
+        let owners = metadata["ownerReferences"].as_array()?;
+        let owner = owners.iter().find(|owner| owner["kind"] == "Service")?;
+        Some(Self {
+            namespace: metadata["namespace"].as_str()?.to_owned(),
+            service: owner["name"].as_str()?.to_owned(),
+            uid: owner["uid"].as_str()?.to_owned(),
+        })
+    }
+
+    /// Where it leads now.
+    async fn read(&self, cluster: &Kubernetes, environment: &Environment) -> Result<Reading> {
+        let (namespace, service) = (&self.namespace, &self.service);
+        let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+        let slices = cluster.list(&path).await?.items;
+        let mut reading = Reading::named(source("event", cluster.url()));
+        if let Ok(key) = ObjectKey::new(environment, "vservice", &self.uid) {
+            let part = Draft::part(key)
+                .with("pods", drafts::pods_of(namespace, service, &slices))
+                .with(
+                    "endpoints",
+                    networks::endpoints(namespace, service, &slices),
+                );
+            reading.drafts.push(part);
+        }
+        Ok(reading)
     }
 }
 
@@ -58,6 +115,8 @@ impl Collection {
 pub enum Change {
     /// Apply this.
     Reading(Box<Reading>),
+    /// This service leads elsewhere now.
+    Endpoints(Backend),
     /// Nothing but a newer version.
     Bookmark,
     /// The version is gone from the server: list again.
@@ -84,16 +143,12 @@ pub fn change(
         .as_str()
         .map(str::to_owned);
     let change = match event["type"].as_str() {
+        Some("ADDED" | "MODIFIED" | "DELETED") if collection == Collection::EndpointSlices => {
+            Backend::of(object).map_or(Change::Bookmark, Change::Endpoints)
+        }
         Some("ADDED" | "MODIFIED") => {
             let mut reading = Reading::named(source("event", url));
             reading.drafts = collection.drafts(environment, object);
-            if collection == Collection::Services {
-                // The watch does not tell the endpoints; those of the last list stay.
-                for draft in &mut reading.drafts {
-                    draft.attributes.remove("pods");
-                    draft.extent = topology::Extent::Part;
-                }
-            }
             Change::Reading(Box::new(reading))
         }
         Some("DELETED") => {
@@ -130,17 +185,12 @@ pub async fn follow(
     loop {
         if version.is_empty() {
             let list = cluster.list(collection.path()).await?;
-            let drafts = list
-                .items
-                .iter()
-                .flat_map(|item| collection.drafts(environment, item))
-                .collect();
-            let source = source("kubernetes", cluster.url());
-            let reading = reading_of(source, collection.types(), None, drafts, None);
-            if readings.send(reading).await.is_err() {
+            *version = list.resource_version;
+            if let Some(reading) = listed(cluster, collection, environment, &list.items).await?
+                && readings.send(reading).await.is_err()
+            {
                 return Ok(());
             }
-            *version = list.resource_version;
         }
         match watch_once(cluster, collection, environment, version, readings).await {
             Ok(true) => {}
@@ -149,6 +199,30 @@ pub async fn follow(
             Err(error) => return Err(error),
         }
     }
+}
+
+/// What a list says. That of the endpoint slices is told with the services.
+async fn listed(
+    cluster: &Kubernetes,
+    collection: Collection,
+    environment: &Environment,
+    items: &[Value],
+) -> Result<Option<Reading>> {
+    let drafts = match collection {
+        Collection::EndpointSlices => return Ok(None),
+        Collection::Services => {
+            let slices = cluster.list(ENDPOINT_SLICES).await?.items;
+            let drafts = |item| drafts::service(environment, item, &slices);
+            items.iter().flat_map(drafts).collect()
+        }
+        _ => items
+            .iter()
+            .flat_map(|item| collection.drafts(environment, item))
+            .collect(),
+    };
+    let source = source("kubernetes", cluster.url());
+    let reading = reading_of(source, collection.types(), None, drafts, None);
+    Ok(Some(reading))
 }
 
 /// One watch until the server ends it; false when nobody listens any more.
@@ -186,6 +260,12 @@ async fn watch_once(
             match change {
                 Change::Reading(reading) => {
                     if readings.send(*reading).await.is_err() {
+                        return Ok(false);
+                    }
+                }
+                Change::Endpoints(backend) => {
+                    let reading = backend.read(cluster, environment).await?;
+                    if readings.send(reading).await.is_err() {
                         return Ok(false);
                     }
                 }

@@ -1,181 +1,199 @@
-//! From the rows of Netwright's API to drafts. Pure.
+//! From what Netwright says of itself to drafts, one object or a few at a time, so that a change costs what it touches. Pure.
 
+use super::facts::{Host, Network, Port};
 use crate::host::with_some;
+use crate::openstack::drafts::distinct;
 use serde_json::{Map, Value, json};
-use topology::{Draft, Environment, ObjectKey};
+use topology::{Draft, Environment, ObjectKey, TopologyError};
 
-fn text<'a>(row: &'a Value, name: &str) -> Option<&'a str> {
-    row.get(name).and_then(Value::as_str)
-}
+/// Types of objects that only Netwright itself speaks for.
+pub const TYPES: [&str; 8] = [
+    "host", "vedge", "otep", "network", "subnet", "port", "vnic", "instance",
+];
 
-fn key(environment: &Environment, object_type: &str, id: &str) -> Option<ObjectKey> {
-    ObjectKey::new(environment, object_type, id).ok()
-}
+pub type Drafts = Result<Vec<Draft>, TopologyError>;
 
-/// Hosts, each with its edge and tunnel endpoint; networks; ports, and the interface of each that is bound.
-pub(super) fn all(
-    environment: &Environment,
-    hosts: &[Value],
-    networks: &[Value],
-    ports: &[Value],
-) -> Vec<Draft> {
-    let mut found: Vec<Draft> = Vec::new();
-    found.extend(
-        hosts
-            .iter()
-            .flat_map(|row| host(environment, row, hosts, ports)),
-    );
-    found.extend(networks.iter().filter_map(|row| network(environment, row)));
-    found.extend(ports.iter().flat_map(|row| port(environment, row)));
-    found
-}
-
-/// The device of a port on its host.
-fn device(port: &Value) -> Option<String> {
-    let id = text(port, "id")?;
-    Some(format!("tap{id}").chars().take(14).collect())
-}
-
-fn host(environment: &Environment, row: &Value, hosts: &[Value], ports: &[Value]) -> Vec<Draft> {
-    let drafts = || {
-        let name = text(row, "name")?;
-        let mut host = Draft::whole(key(environment, "host", name)?, name)
-            .with("host", name)
-            .with("host_type", vec!["Compute"]);
-        for attribute in [
-            "state",
-            "agent_version",
-            "applied_revision",
-            "target_revision",
-            "lag",
-        ] {
-            host = with_some(host, attribute, row.get(attribute).cloned());
-        }
-        host = with_some(host, "ip_address", text(row, "tunnel_address"));
-        let own = ports.iter().filter(|port| text(port, "host") == Some(name));
-        let edge_ports: Map<String, Value> = own
-            .filter_map(|port| {
-                let device = device(port)?;
-                let value = json!({"name": device, "id": port["id"], "state": port["state"]});
-                Some((device, value))
-            })
-            .collect();
-        let edge = Draft::whole(
-            key(environment, "vedge", &format!("{name}-netwright"))?,
-            format!("{name}-netwright"),
-        )
-        .under(host.key.clone())
+/// A host with its edge and its tunnel endpoint.
+///
+/// # Errors
+/// A name is none a map takes: empty, or longer than 1 KiB. This goes for all functions here.
+pub fn host(environment: &Environment, host: &Host) -> Drafts {
+    let name = host.name.as_str();
+    let machine = Draft::whole(ObjectKey::new(environment, "host", name)?, name)
         .with("host", name)
-        .with("agent_type", "Netwright")
-        .with("ports", edge_ports);
-        let mut all = vec![host];
-        if let Some(address) = text(row, "tunnel_address") {
-            let id = format!("{name}-otep");
-            let others = hosts
-                .iter()
-                .filter(|other| text(other, "name") != Some(name));
-            let remotes: Map<String, Value> = others
-                .filter_map(|other| {
-                    let (other, remote) = (text(other, "name")?, text(other, "tunnel_address")?);
-                    let port = format!("vxlan-remote-{other}");
-                    let options = json!({"local_ip": address, "remote_ip": remote});
-                    let value = json!({"name": port, "interface": port, "type": "vxlan", "remote_host": other, "options": options});
-                    Some((port, value))
-                })
-                .collect();
-            all.push(
-                Draft::whole(key(environment, "otep", &id)?, id.as_str())
-                    .under(edge.key.clone())
-                    .with("host", name)
-                    .with("overlay_type", "vxlan")
-                    .with("ip_address", address)
-                    .with("udp_port", 4789)
-                    .with("ports", remotes),
-            );
-        }
-        all.push(edge);
-        Some(all)
-    };
-    drafts().unwrap_or_default()
+        .with("host_type", vec!["Compute"])
+        .with("ip_address", host.tunnel_address.to_string())
+        .with("state", host.state.as_str());
+    let machine = with_some(machine, "agent_version", host.agent_version.as_deref());
+    let id = edge_of(name);
+    let edge = Draft::whole(ObjectKey::new(environment, "vedge", &id)?, id.as_str())
+        .under(machine.key.clone())
+        .with("host", name)
+        .with("agent_type", "Netwright");
+    let id = format!("{name}-otep");
+    let endpoint = Draft::whole(ObjectKey::new(environment, "otep", &id)?, id.as_str())
+        .under(edge.key.clone())
+        .with("host", name)
+        .with("overlay_type", "vxlan")
+        .with("ip_address", host.tunnel_address.to_string())
+        .with("udp_port", 4789)
+        .with("carries_host", name);
+    Ok(vec![machine, edge, endpoint])
 }
 
-fn network(environment: &Environment, row: &Value) -> Option<Draft> {
-    let id = text(row, "id")?;
-    let name = text(row, "name")
-        .filter(|name| !name.is_empty())
-        .unwrap_or(id);
-    let subnets = row["subnets"].as_array();
-    let column = |name: &str| -> Vec<Value> {
-        subnets
-            .into_iter()
-            .flatten()
-            .map(|subnet| subnet[name].clone())
-            .collect()
-    };
-    let named: Map<String, Value> = subnets
-        .into_iter()
-        .flatten()
-        .filter_map(|subnet| {
-            let name = text(subnet, "name").filter(|name| !name.is_empty());
-            Some((
-                name.or_else(|| text(subnet, "id"))?.to_owned(),
-                subnet.clone(),
-            ))
+/// A network and its subnets.
+pub fn network(environment: &Environment, network: &Network) -> Drafts {
+    let id = network.id.as_str();
+    let key = ObjectKey::new(environment, "network", id)?;
+    let named: Map<String, Value> = network
+        .subnets
+        .iter()
+        .map(|subnet| {
+            let entry =
+                json!({"id": subnet.id, "cidr": subnet.cidr, "gateway_ip": subnet.gateway_ip});
+            (or(&subnet.name, &subnet.id).to_owned(), entry)
         })
         .collect();
-    let mut draft = Draft::whole(key(environment, "network", id)?, name)
-        .with("network", id)
-        .with("cidrs", column("cidr"))
-        .with("subnet_ids", column("id"))
-        .with("subnets", named)
-        .with("provider:network_type", "vxlan")
-        .with("provider:segmentation_id", row["vni"].clone());
-    draft = with_some(draft, "mtu", row.get("mtu").cloned());
-    draft = with_some(draft, "status", text(row, "state"));
-    Some(with_some(draft, "project_id", text(row, "project_id")))
+    let column = |of: fn(&super::facts::Subnet) -> &String| -> Vec<Value> {
+        network.subnets.iter().map(|s| json!(of(s))).collect()
+    };
+    let mut drafts = vec![
+        Draft::whole(key.clone(), or(&network.name, id))
+            .with("network", id)
+            .with("project_id", network.project_id.as_str())
+            .with("status", network.state.as_str())
+            .with("mtu", network.mtu)
+            .with("provider:network_type", "vxlan")
+            .with("provider:segmentation_id", network.vni)
+            .with("cidrs", column(|subnet| &subnet.cidr))
+            .with("subnet_ids", column(|subnet| &subnet.id))
+            .with("subnets", named),
+    ];
+    for subnet in &network.subnets {
+        let id = subnet.id.as_str();
+        let draft = Draft::whole(
+            ObjectKey::new(environment, "subnet", id)?,
+            or(&subnet.name, id),
+        )
+        .under(key.clone())
+        .with("network_id", network.id.as_str())
+        .with("project_id", network.project_id.as_str())
+        .with("cidr", subnet.cidr.as_str());
+        let gateway = subnet.gateway_ip.map(|address| address.to_string());
+        drafts.push(with_some(draft, "gateway_ip", gateway));
+    }
+    Ok(drafts)
 }
 
-fn port(environment: &Environment, row: &Value) -> Vec<Draft> {
-    let drafts = || {
-        let (id, network) = (text(row, "id")?, text(row, "network_id")?);
-        let mac = text(row, "mac_address");
-        let name = text(row, "name").filter(|name| !name.is_empty());
-        let mut port = Draft::whole(key(environment, "port", id)?, name.or(mac).unwrap_or(id))
-            .under(key(environment, "network", network)?)
-            .with("network_id", network)
-            .with("addresses", row["addresses"].clone());
-        for (attribute, column) in [
-            ("mac_address", "mac_address"),
-            ("binding:host_id", "host"),
-            ("status", "state"),
-            ("device_owner", "device_owner"),
-            ("device_id", "device_id"),
-            ("project_id", "project_id"),
-        ] {
-            port = with_some(port, attribute, text(row, column));
-        }
-        let mut all = vec![port];
-        if let Some(host) = text(row, "host") {
-            let device = device(row)?;
-            let mut vnic = Draft::whole(
-                key(environment, "vnic", &format!("{host}-{device}"))?,
-                device.as_str(),
-            )
-            .under(key(environment, "host", host)?)
-            .with("host", host)
-            .with("vnic_type", "instance_vnic")
-            .with("network", network)
-            .with("port", id);
-            vnic = with_some(vnic, "mac_address", mac);
-            vnic = with_some(vnic, "IP Address", row["addresses"][0].as_str());
-            vnic = with_some(
-                vnic,
-                "instance_id",
-                text(row, "device_id").filter(|id| !id.is_empty()),
-            );
-            all.push(vnic);
-        }
-        Some(all)
+/// A port, and its vNIC on the host it is bound to.
+pub fn port(environment: &Environment, port: &Port) -> Drafts {
+    let mut draft = Draft::whole(
+        ObjectKey::new(environment, "port", &port.id)?,
+        or(&port.name, &port.mac_address),
+    )
+    .under(ObjectKey::new(environment, "network", &port.network_id)?)
+    .with("network", port.network_id.as_str())
+    .with("network_id", port.network_id.as_str())
+    .with("project_id", port.project_id.as_str())
+    .with("mac_address", port.mac_address.as_str())
+    .with("fixed_ips", fixed_ips(port))
+    .with("status", port.state.as_str());
+    for (attribute, text) in [
+        ("device_owner", &port.device_owner),
+        ("device_id", &port.device_id),
+    ] {
+        draft = with_some(
+            draft,
+            attribute,
+            Some(text.as_str()).filter(|t| !t.is_empty()),
+        );
+    }
+    let Some(host) = port.host.as_deref() else {
+        return Ok(vec![draft]);
     };
-    drafts().unwrap_or_default()
+    let draft = draft.with("binding:host_id", host);
+    let device = port.device();
+    let below = match port.instance() {
+        Some(instance) => ObjectKey::new(environment, "instance", instance)?,
+        None => ObjectKey::new(environment, "host", host)?,
+    };
+    let vnic = Draft::whole(
+        ObjectKey::new(environment, "vnic", vnic_id(host, &device))?,
+        device,
+    )
+    .under(below)
+    .with("host", host)
+    .with("vedge", edge_of(host))
+    .with("vnic_type", "instance_vnic")
+    .with("network", port.network_id.as_str())
+    .with("project_id", port.project_id.as_str())
+    .with("port", port.id.as_str())
+    .with("mac_address", port.mac_address.as_str())
+    .with("addresses", addresses(port));
+    let first = |v4: bool| port.addresses.iter().find(|a| a.is_ipv4() == v4);
+    let vnic = with_some(vnic, "IP Address", first(true).map(ToString::to_string));
+    let vnic = with_some(vnic, "IPv6 Address", first(false).map(ToString::to_string));
+    Ok(vec![draft, with_some(vnic, "instance_id", port.instance())])
+}
+
+fn edge_of(host: &str) -> String {
+    format!("{host}-netwright")
+}
+
+/// The id of the vNIC of a device on a host.
+pub fn vnic_id(host: &str, device: &str) -> String {
+    format!("{host}-{device}")
+}
+
+/// An instance, as far as the ports it holds tell of it; `None` when none of them is bound.
+pub fn instance<'p>(
+    environment: &Environment,
+    id: &str,
+    ports: impl IntoIterator<Item = &'p Port>,
+) -> Result<Option<Draft>, TopologyError> {
+    let ports: Vec<&Port> = ports.into_iter().collect();
+    let Some((host, port)) = ports
+        .iter()
+        .find_map(|port| Some((port.host.as_deref()?, port)))
+    else {
+        return Ok(None);
+    };
+    let info: Vec<Value> = ports
+        .iter()
+        .map(|port| {
+            json!({
+                "id": port.id,
+                "devname": port.device(),
+                "address": port.mac_address,
+                "ips": port.addresses,
+                "network": {"id": port.network_id, "label": port.network_name},
+            })
+        })
+        .collect();
+    let networks = distinct(ports.iter().map(|port| json!(port.network_id)));
+    Ok(Some(
+        Draft::whole(ObjectKey::new(environment, "instance", id)?, id)
+            .under(ObjectKey::new(environment, "host", host)?)
+            .with("uuid", id)
+            .with("host", host)
+            .with("project_id", port.project_id.as_str())
+            .with("network", networks)
+            .with("network_info", info),
+    ))
+}
+
+fn addresses(port: &Port) -> Vec<Value> {
+    port.addresses
+        .iter()
+        .map(|address| json!(address))
+        .collect()
+}
+
+fn fixed_ips(port: &Port) -> Vec<Value> {
+    let entry = |address| json!({"ip_address": address});
+    port.addresses.iter().map(entry).collect()
+}
+
+fn or<'t>(name: &'t str, otherwise: &'t str) -> &'t str {
+    if name.is_empty() { otherwise } else { name }
 }

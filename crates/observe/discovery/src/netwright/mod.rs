@@ -1,15 +1,18 @@
 //! Netwright itself as a source: what the cloud asked for and what the agents report, from its own API. No host is logged in to.
 
-mod drafts;
+pub mod drafts;
+pub mod facts;
 
 use crate::http::{Http, Trust};
 use crate::scan::{Context, Source, reading_of, source};
 use crate::secret::Secret;
 use crate::{Error, Result};
+use facts::{Host, Network, Port};
 use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeSet;
-use topology::Reading;
+use std::collections::{BTreeMap, BTreeSet};
+use topology::{Environment, Reading};
 
 /// Where the controller is and who asks.
 #[derive(Debug, Clone)]
@@ -101,20 +104,61 @@ impl Source for Netwright {
                     hint: "Netwright has no such reader".to_owned(),
                 });
             }
-            let hosts = self.get("/netwright/v1/hosts", &[]).await?;
-            let hosts = hosts["hosts"].as_array().cloned().unwrap_or_default();
-            let networks = self.list("networks").await?;
-            let ports = self.list("ports").await?;
-            let drafts = drafts::all(context.environment, &hosts, &networks, &ports);
-            let types = ["host", "network", "port", "vnic", "vedge", "otep"];
+            let hosts: Vec<Host> = parsed(self.list("hosts").await?)?;
+            let networks: Vec<Network> = parsed(self.list("networks").await?)?;
+            let ports: Vec<Port> = parsed(self.list("ports").await?)?;
+            let drafts = all(context.environment, &hosts, &networks, &ports)
+                .map_err(|error| unusable(&error))?;
             let detail = self.http.base().as_str();
             Ok(vec![reading_of(
                 source("netwright", detail),
-                &types,
+                &drafts::TYPES,
                 None,
                 drafts,
                 None,
             )])
         })
     }
+}
+
+/// Rows as facts. One that is not understood fails the reading: left out, it would pass for gone.
+fn parsed<T: DeserializeOwned>(rows: Vec<Value>) -> Result<Vec<T>> {
+    let parsed: serde_json::Result<Vec<T>> = rows.into_iter().map(serde_json::from_value).collect();
+    parsed.map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> Error {
+    Error::Answer {
+        source_name: "Netwright".to_owned(),
+        reason: format!("{error}; nothing of this answer is used"),
+    }
+}
+
+/// The whole cloud.
+fn all(
+    environment: &Environment,
+    hosts: &[Host],
+    networks: &[Network],
+    ports: &[Port],
+) -> drafts::Drafts {
+    let mut held: BTreeMap<&str, Vec<&Port>> = BTreeMap::new();
+    for port in ports {
+        if let Some(instance) = port.instance() {
+            held.entry(instance).or_default().push(port);
+        }
+    }
+    let mut found = Vec::new();
+    for host in hosts {
+        found.extend(drafts::host(environment, host)?);
+    }
+    for network in networks {
+        found.extend(drafts::network(environment, network)?);
+    }
+    for (id, ports) in held {
+        found.extend(drafts::instance(environment, id, ports)?);
+    }
+    for port in ports {
+        found.extend(drafts::port(environment, port)?);
+    }
+    Ok(found)
 }

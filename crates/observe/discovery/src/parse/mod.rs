@@ -6,7 +6,6 @@
 
 pub mod bond;
 pub mod bridge;
-pub mod container;
 pub mod ethtool;
 pub mod ip;
 pub mod ip_json;

@@ -161,4 +161,4 @@ impl HostScan<'_> {
 }
 
 /// Types a host sees but does not contain: its view of them is never evidence that others are gone.
-const SEEN_FROM_HOSTS: &[&str] = &["host", "switch", "switch_pnic", "port"];
+const SEEN_FROM_HOSTS: &[&str] = &["host", "switch", "switch_pnic", "network", "port"];

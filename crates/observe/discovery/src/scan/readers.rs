@@ -81,6 +81,7 @@ const TEAMS: &[&str] = &[
 const NETNS: &[&str] = &["ip", "netns", "list"];
 const BRCTL: &[&str] = &["brctl", "show"];
 const FDB: &[&str] = &["bridge", "fdb", "show"];
+const BRIDGE_PORTS: &[&str] = &["bridge", "link", "show"];
 const VIRSH: &[&str] = &["virsh", "list", "--all"];
 const OVS_SHOW: &[&str] = &["ovs-vsctl", "show"];
 const OVS_PORTS: &[&str] = &["ovs-appctl", "dpctl/show"];
@@ -88,13 +89,23 @@ const OVS_PORTS_OLD: &[&str] = &["ovs-dpctl", "show"];
 const VPP_VERSION: &[&str] = &["vppctl", "show", "version"];
 const VPP_INTERFACES: &[&str] = &["vppctl", "show", "interface"];
 const VPP_MODE: &[&str] = &["vppctl", "show", "mode"];
+const VPP_ADDRESSES: &[&str] = &["vppctl", "show", "interface", "addr"];
+const VPP_BONDS: &[&str] = &["vppctl", "show", "bond", "details"];
 const VPP_HARDWARE: &[&str] = &["vppctl", "show", "hardware-interfaces"];
 const LLDP: &[&str] = &["lldpcli", "-f", "json", "show", "neighbors"];
 const ROUTES: &[&str] = &["ip", "route", "show"];
+const ROUTES_V6: &[&str] = &["ip", "-6", "route", "show"];
+const NAT: &[&str] = &["iptables-save", "-t", "nat"];
 const NEIGHBOURS: &[&str] = &["ip", "neigh", "show"];
 
 const OVN_CHASSIS: &[&str] = &["ovn-sbctl", "--format=json", "list", "Chassis"];
 const OVN_BINDINGS: &[&str] = &["ovn-sbctl", "--format=json", "list", "Port_Binding"];
+const OVN_SWITCHES: &[&str] = &["ovn-nbctl", "--format=json", "list", "Logical_Switch"];
+const OVN_SWITCH_PORTS: &[&str] = &["ovn-nbctl", "--format=json", "list", "Logical_Switch_Port"];
+const OVN_ROUTERS: &[&str] = &["ovn-nbctl", "--format=json", "list", "Logical_Router"];
+const OVN_ROUTER_PORTS: &[&str] = &["ovn-nbctl", "--format=json", "list", "Logical_Router_Port"];
+const OVN_GROUPS: &[&str] = &["ovn-nbctl", "--format=json", "list", "Port_Group"];
+const OVN_ACLS: &[&str] = &["ovn-nbctl", "--format=json", "list", "ACL"];
 
 /// All readers there are.
 pub const CATALOGUE: &[Reader] = &[
@@ -116,12 +127,11 @@ pub const CATALOGUE: &[Reader] = &[
     environment("kubernetes-pods", &["pod", "container"]),
     environment("kubernetes-services", &["vservice"]),
     environment("kubernetes-edges", &["vedge", "otep"]),
+    environment("kubernetes-networks", &["network"]),
+    environment("kubernetes-policies", &["network_policy"]),
     environment("aci-ports", &["switch", "switch_pnic"]),
     environment("gnmi-ports", &["switch", "switch_pnic"]),
-    environment(
-        "netwright",
-        &["host", "network", "port", "vnic", "vedge", "otep"],
-    ),
+    environment("netwright", &crate::netwright::drafts::TYPES),
     host(
         "host-facts",
         &["host"],
@@ -138,8 +148,8 @@ pub const CATALOGUE: &[Reader] = &[
     ),
     host(
         "vpp-pnics",
-        &["host_pnic"],
-        &[VPP_HARDWARE],
+        &["host_pnic", "bond"],
+        &[VPP_HARDWARE, VPP_ADDRESSES, VPP_BONDS],
         nothing,
         read_vpp_pnics,
     ),
@@ -167,7 +177,7 @@ pub const CATALOGUE: &[Reader] = &[
     host(
         "linux-bridges",
         &["vconnector"],
-        &[BRCTL, IP_LINK],
+        &[BRCTL, IP_LINK, BRIDGE_PORTS],
         nothing,
         read_bridges,
     ),
@@ -222,9 +232,24 @@ pub const CATALOGUE: &[Reader] = &[
         read_ovn,
     ),
     host(
+        "ovn-northbound",
+        &["network", "router", "port"],
+        &[
+            OVN_SWITCHES,
+            OVN_SWITCH_PORTS,
+            OVN_ROUTERS,
+            OVN_ROUTER_PORTS,
+            OVN_GROUPS,
+            OVN_ACLS,
+        ],
+        nothing,
+        read_ovn_northbound,
+    ),
+    host("kube-proxy", &["host"], &[NAT], nothing, read_kube_proxy),
+    host(
         "pod-interfaces",
         &["vnic"],
-        &[IP_ADDRESS, ROUTES, NEIGHBOURS, FDB],
+        &[IP_ADDRESS, ROUTES, ROUTES_V6, NEIGHBOURS, FDB],
         nothing,
         read_pod_interfaces,
     ),
@@ -321,7 +346,13 @@ fn read_pnics(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Ga
 
 fn read_vpp_pnics(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap> {
     let hardware = vpp::hardware(&answers.output(VPP_HARDWARE)?);
-    Ok(pnics::vpp_drafts(subject, &hardware))
+    let addresses = vpp::addresses(&answers.output(VPP_ADDRESSES)?);
+    // Bonds came with 18.07; an older VPP does not know the command.
+    let bonds = vpp::bonds(&answers.output(VPP_BONDS).unwrap_or_default());
+    let mut found = pnics::vpp_drafts(subject, &hardware, &addresses);
+    let of_bonds = bonds::vpp_drafts(subject, &bonds, &hardware, &addresses, &mut found);
+    found.extend(of_bonds);
+    Ok(found)
 }
 
 fn found_services(answers: &Answers) -> Result<Vec<netns::Service>, Gap> {
@@ -395,7 +426,9 @@ fn read_bridges(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, 
         Ok(text) => bridge::brctl(&text),
         Err(_) => vconnectors::bridges(&interfaces(answers, IP_LINK)?),
     };
-    Ok(vconnectors::drafts(subject, &bridges))
+    // Old iproute2 lacks it; then spanning tree says nothing.
+    let ports = bridge::ports(&answers.output(BRIDGE_PORTS).unwrap_or_default());
+    Ok(vconnectors::drafts(subject, &bridges, &ports))
 }
 
 fn read_bridge_domains(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap> {
@@ -489,9 +522,39 @@ fn read_ovn(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap>
     Ok(ovn::drafts(subject, &rows(&bindings)?, &chassis))
 }
 
+fn read_ovn_northbound(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap> {
+    // Only a host with the database answers.
+    let Ok(switches) = answers.output(OVN_SWITCHES) else {
+        return Ok(Vec::new());
+    };
+    let rows = |text: &str| crate::parse::ovn::rows(text).map_err(broken);
+    let table = |words: &[&str]| rows(&answers.output(words)?);
+    let northbound = ovn::Northbound {
+        switches: rows(&switches)?,
+        switch_ports: table(OVN_SWITCH_PORTS)?,
+        routers: table(OVN_ROUTERS)?,
+        router_ports: table(OVN_ROUTER_PORTS)?,
+        port_groups: table(OVN_GROUPS)?,
+        acls: table(OVN_ACLS)?,
+    };
+    Ok(northbound.drafts(subject))
+}
+
+/// A node without iptables, or whose proxy is another, realizes no service this way.
+fn read_kube_proxy(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap> {
+    let Ok(rules) = answers.output(NAT) else {
+        return Ok(Vec::new());
+    };
+    let services = crate::parse::iptables::services(&rules);
+    Ok(Vec::from_iter(workloads::proxied(subject, &services)))
+}
+
 fn read_pod_interfaces(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap> {
     let interfaces = interfaces(answers, IP_ADDRESS)?;
-    let routes = crate::parse::route::routes(&answers.output(ROUTES)?);
+    let mut routes = crate::parse::route::routes(&answers.output(ROUTES)?);
+    // A kernel without IPv6 has no such routes.
+    let v6 = answers.output(ROUTES_V6).unwrap_or_default();
+    routes.extend(crate::parse::route::routes(&v6));
     let neighbours = crate::parse::route::neighbours(&answers.output(NEIGHBOURS)?);
     let fdb = bridge::fdb(&answers.output(FDB)?);
     let reached = workloads::Reached::new(&routes, &neighbours, &fdb);

@@ -1,11 +1,15 @@
 //! A read-only session with MySQL, MariaDB or PostgreSQL. Rows come as JSON objects by column.
 
+use super::tls::{self, PostgresTls};
 use crate::error::chain;
+use crate::http::Trust;
 use crate::secret::Secret;
 use crate::{Error, Result};
 use mysql_async::prelude::Queryable;
 use serde_json::{Map, Value};
 use std::time::Duration;
+use tokio_postgres::NoTls;
+use tokio_postgres::config::SslMode;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -15,7 +19,7 @@ pub enum Engine {
     Postgresql,
 }
 
-/// Where the databases are. They are read in clear text: use a tunnel where the way is not trusted.
+/// Where the databases are.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub engine: Engine,
@@ -23,6 +27,8 @@ pub struct Settings {
     pub port: u16,
     pub user: String,
     pub password: Secret,
+    /// Over TLS, with the server's certificate and name checked; in clear text if absent.
+    pub tls: Option<Trust>,
     /// Names of the databases.
     pub nova: String,
     pub nova_api: String,
@@ -81,12 +87,15 @@ impl Database {
     async fn mysql(&self, database: &str, query: &str) -> Result<Vec<Value>> {
         let fault = |error: mysql_async::Error| self.fault(database, chain(&error));
         let s = &self.settings;
+        // Its client takes the process's provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let options = mysql_async::OptsBuilder::default()
             .ip_or_hostname(s.host.clone())
             .tcp_port(s.port)
             .user(Some(&s.user))
             .pass(Some(s.password.reveal()))
             .db_name(Some(database))
+            .ssl_opts(s.tls.as_ref().map(tls::mysql))
             .prefer_socket(false);
         let mut session = mysql_async::Conn::new(options).await.map_err(fault)?;
         // ANSI quotes, so that the same text names a column in every engine.
@@ -106,18 +115,29 @@ impl Database {
     async fn postgresql(&self, database: &str, query: &str) -> Result<Vec<Value>> {
         let fault = |error: tokio_postgres::Error| self.fault(database, chain(&error));
         let s = &self.settings;
-        let (client, connection) = tokio_postgres::Config::new()
+        let mut config = tokio_postgres::Config::new();
+        config
             .host(&s.host)
             .port(s.port)
             .user(&s.user)
             .password(s.password.reveal())
             .dbname(database)
-            .options("-c default_transaction_read_only=on")
-            .connect(tokio_postgres::NoTls)
-            .await
-            .map_err(fault)?;
-        // Ends with the client, which is dropped when the rows are read.
-        tokio::spawn(connection);
+            .options("-c default_transaction_read_only=on");
+        // The connection ends with the client, which is dropped when the rows are read.
+        let client = match &s.tls {
+            None => {
+                let (client, connection) = config.connect(NoTls).await.map_err(fault)?;
+                tokio::spawn(connection);
+                client
+            }
+            Some(trust) => {
+                config.ssl_mode(SslMode::Require);
+                let tls = PostgresTls::new(trust)?;
+                let (client, connection) = config.connect(tls).await.map_err(fault)?;
+                tokio::spawn(connection);
+                client
+            }
+        };
         let query = format!("SELECT row_to_json(rows)::text FROM ({query}) AS rows");
         let rows = client.query(&query, &[]).await.map_err(fault)?;
         let rows = rows

@@ -3,6 +3,7 @@
 
 mod database;
 pub mod drafts;
+mod tls;
 
 pub use database::{Database, Engine, Settings};
 

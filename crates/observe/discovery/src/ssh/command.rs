@@ -18,13 +18,11 @@ enum Word {
     Domain,
     /// A VPP interface: `TenGigabitEthernetc/0/0`.
     VppInterface,
-    /// A container's id in hexadecimal.
-    Container,
     /// `/proc/net/bonding/<bond>`.
     BondFile,
 }
 
-use Word::{BondFile, Container, Domain, Interface, Is, Namespace, VppInterface};
+use Word::{BondFile, Domain, Interface, Is, Namespace, VppInterface};
 
 /// Whether a command needs root on a usual host; `sudo -n` is put before it where configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,9 +129,24 @@ const ALLOWED: &[(Right, &[Word])] = &[
         ],
     ),
     (Root, &[Is("iptables-save"), Is("-t"), Is("nat")]),
-    (Root, &[Is("crictl"), Is("inspect"), Container]),
-    (Root, &[Is("docker"), Is("inspect"), Container]),
+    (Root, NORTHBOUND_SWITCHES),
+    (Root, NORTHBOUND_SWITCH_PORTS),
+    (Root, NORTHBOUND_ROUTERS),
+    (Root, NORTHBOUND_ROUTER_PORTS),
+    (Root, NORTHBOUND_GROUPS),
+    (Root, NORTHBOUND_ACLS),
 ];
+
+const fn northbound(table: &'static str) -> [Word; 4] {
+    [Is("ovn-nbctl"), Is("--format=json"), Is("list"), Is(table)]
+}
+
+const NORTHBOUND_SWITCHES: &[Word] = &northbound("Logical_Switch");
+const NORTHBOUND_SWITCH_PORTS: &[Word] = &northbound("Logical_Switch_Port");
+const NORTHBOUND_ROUTERS: &[Word] = &northbound("Logical_Router");
+const NORTHBOUND_ROUTER_PORTS: &[Word] = &northbound("Logical_Router_Port");
+const NORTHBOUND_GROUPS: &[Word] = &northbound("Port_Group");
+const NORTHBOUND_ACLS: &[Word] = &northbound("ACL");
 
 /// A command on the list.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -252,7 +265,6 @@ impl Word {
                     && !text.starts_with(['-', '.'])
                     && all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
             }
-            Container => text.len() <= 64 && all(|b| b.is_ascii_hexdigit()),
             BondFile => text
                 .strip_prefix("/proc/net/bonding/")
                 .is_some_and(|name| !name.contains("..") && Interface.fits(name)),

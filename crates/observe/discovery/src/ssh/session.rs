@@ -7,9 +7,10 @@ use crate::error::chain;
 use crate::secret::Secret;
 use crate::{Error, Result};
 use futures::future::BoxFuture;
-use russh::ChannelMsg;
 use russh::client::{self, Handle};
-use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use russh::{ChannelMsg, Preferred};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -190,8 +191,32 @@ impl Session for SshSession {
     }
 }
 
+/// What a host may prove itself with; RSA only with SHA-2 (RFC 8332).
+const HOST_KEYS: &[Algorithm] = &[
+    Algorithm::Ed25519,
+    Algorithm::Ecdsa {
+        curve: EcdsaCurve::NistP256,
+    },
+    Algorithm::Ecdsa {
+        curve: EcdsaCurve::NistP384,
+    },
+    Algorithm::Ecdsa {
+        curve: EcdsaCurve::NistP521,
+    },
+    Algorithm::Rsa {
+        hash: Some(HashAlg::Sha512),
+    },
+    Algorithm::Rsa {
+        hash: Some(HashAlg::Sha256),
+    },
+];
+
 async fn connect(target: &Target, jump: Option<&Handle<Verifier>>) -> Result<Handle<Verifier>> {
     let config = Arc::new(client::Config {
+        preferred: Preferred {
+            key: Cow::Borrowed(HOST_KEYS),
+            ..Preferred::DEFAULT
+        },
         nodelay: true,
         keepalive_interval: Some(Duration::from_secs(10)),
         ..client::Config::default()
@@ -241,8 +266,9 @@ async fn authenticate(handle: &mut Handle<Verifier>, target: &Target) -> Result<
             let key = russh::keys::decode_secret_key(key.reveal(), passphrase.as_ref().map(Secret::reveal))
                 .map_err(|_| Error::NotConfigured {
                     what: format!("the private key of user '{user}'"),
-                    hint: "it is damaged, of a kind that is not supported (Ed25519 and ECDSA are), or its passphrase is wrong".to_owned(),
+                    hint: "it is damaged, of a kind that is not supported (Ed25519, ECDSA and RSA are), or its passphrase is wrong".to_owned(),
                 })?;
+            // The hash counts for RSA only, whose signatures with SHA-1 servers refuse.
             let key = PrivateKeyWithHashAlg::new(Arc::new(key), Some(HashAlg::Sha256));
             handle.authenticate_publickey(user, key).await
         }

@@ -185,6 +185,63 @@ async fn a_watch_that_expired_lists_again() -> Result<()> {
     Ok(())
 }
 
+/// A service that leads to one pod when it is listed, and to another once the watch says that its endpoints changed.
+async fn cluster_with_service() -> Result<Fake> {
+    let service = json!({"metadata": {"uid": "s", "name": "web", "namespace": "shop", "resourceVersion": "9"}, "spec": {"clusterIP": "10.0.0.1"}});
+    let slice = |address: &str| {
+        json!({"metadata": {"uid": "e", "name": "web-1", "namespace": "shop", "resourceVersion": "9",
+                            "labels": {"kubernetes.io/service-name": "web"},
+                            "ownerReferences": [{"kind": "Service", "name": "web", "uid": "s"}]},
+               "endpoints": [{"addresses": [address], "targetRef": {"kind": "Pod", "uid": address, "name": "p"}}]})
+    };
+    let list =
+        |items: Value| answer(&json!({"metadata": {"resourceVersion": "10"}, "items": items}));
+    Fake::start(
+        move |asked| match (asked.path.as_str(), pair(asked, "watch")) {
+            ("/api/v1/services", None) => list(json!([service])),
+            ("/apis/discovery.k8s.io/v1/endpointslices", None) => list(json!([slice("10.1.0.1")])),
+            ("/apis/discovery.k8s.io/v1/endpointslices", Some(_)) => {
+                let event = json!({"type": "MODIFIED", "object": slice("10.1.0.2")});
+                format!("{event}\n").into_response()
+            }
+            ("/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices", _) => {
+                list(json!([slice("10.1.0.2")]))
+            }
+            _ => missing(),
+        },
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_service_leads_where_its_endpoints_say_now() -> Result<()> {
+    let fake = cluster_with_service().await?;
+    let environment = Environment::new("env")?;
+    let read = async |collection| -> Result<Value> {
+        let kubernetes = Kubernetes::new(KubernetesSettings {
+            url: fake.url.clone(),
+            token: Secret::new("t"),
+            trust: Trust::System,
+        })?;
+        let (sender, mut readings) = tokio::sync::mpsc::channel(1);
+        let mut version = String::new();
+        let following = follow(&kubernetes, collection, &environment, &mut version, &sender);
+        let reading = tokio::select! {
+            ended = following => anyhow::bail!("the watch ended early: {ended:?}"),
+            reading = readings.recv() => reading.context("a reading")?,
+        };
+        let draft = reading.drafts.first().context("a draft")?;
+        ensure!(draft.key.to_string() == "vservice/s");
+        Ok(json!([
+            draft.attributes["pods"][0]["id"],
+            draft.attributes["endpoints"][0]["address"]
+        ]))
+    };
+    ensure!(read(Collection::Services).await? == json!(["10.1.0.1", "10.1.0.1"]));
+    ensure!(read(Collection::EndpointSlices).await? == json!(["10.1.0.2", "10.1.0.2"]));
+    Ok(())
+}
+
 #[tokio::test]
 async fn every_probe_says_what_to_do() -> Result<()> {
     use discovery::environment::{Config, CredentialName, Credentials, Probe};

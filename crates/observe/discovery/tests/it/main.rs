@@ -1,6 +1,6 @@
 //! What discovery makes of recorded and of real inputs.
 
-mod broker;
+mod certificates;
 mod database;
 mod fake;
 mod fake_apis;
@@ -8,4 +8,5 @@ mod fixtures;
 mod generated;
 mod gnmi;
 mod lab;
+mod logins;
 mod real_hosts;

@@ -1,6 +1,6 @@
 //! Scans of real hosts over real SSH: Linux bridges, network namespaces, Open vSwitch, VXLAN, LLDP.
 
-use crate::lab::{Host, Key, Namespace, inside};
+use crate::lab::{Access, Host, Key, Login, Namespace, inside};
 use anyhow::{Context, Result, ensure};
 use discovery::environment::{Config, Credentials};
 use discovery::scan::tree::Tree;
@@ -57,9 +57,12 @@ impl Lab {
         one.cable(("eno2", "10.198.0.1/24"), &two, ("eno2", "10.198.0.2/24"))?;
         let host_key = Key::make(folder.path(), "host_key")?;
         let user_key = Key::make(folder.path(), "user_key")?;
-        let start = |namespace, name, set_up| {
-            Host::start(folder.path(), namespace, name, &host_key, &user_key, set_up)
+        let access = Access {
+            host_key: &host_key,
+            login: Login::Key(&user_key),
         };
+        let start =
+            |namespace, name, set_up| Host::start(folder.path(), namespace, name, access, set_up);
         let compute = start(&one, "cmp-1", COMPUTE)?;
         let network = start(&two, "net-1", NETWORK)?;
         let lab = Self {
@@ -116,7 +119,7 @@ impl Lab {
     }
 }
 
-async fn scan(config: &Config, credentials: &Credentials) -> Result<Outcome> {
+pub(crate) async fn scan(config: &Config, credentials: &Credentials) -> Result<Outcome> {
     let hosts = config.hosts(credentials)?.context("hosts are configured")?;
     let told = Mutex::new(Vec::new());
     let scan = Scan {
@@ -275,20 +278,16 @@ fn what_is_gone_goes_and_what_is_unread_is_stale(lab: &Lab, first: Outcome) -> R
     Ok(())
 }
 
-/// `lldpd` sends at once when it starts, and again when it hears of the other.
+/// `lldpcli watch` tells of each neighbour as it comes; what is known already is asked for once it watches.
 fn wait_for_neighbour(host: &Host) -> Result<()> {
-    let deadline = std::time::Instant::now() + Duration::from_secs(60);
-    loop {
-        let neighbours = host.run("lldpcli -u /run/lldpd.socket -f json show neighbors")?;
-        if neighbours.contains("net-1") {
-            return Ok(());
-        }
-        ensure!(
-            std::time::Instant::now() < deadline,
-            "no LLDP neighbour: {neighbours}"
-        );
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    const WAIT: &str = r#"
+        mkfifo /run/heard
+        lldpcli -u /run/lldpd.socket watch >/run/heard 2>&1 &
+        exec 3</run/heard
+        lldpcli -u /run/lldpd.socket show neighbors | grep -q net-1 ||
+            while read -r line <&3; do case "$line" in *net-1*) break ;; esac; done
+        kill $!"#;
+    host.run(&format!("timeout 120 sh -c '{WAIT}'")).map(drop)
 }
 
 #[test]

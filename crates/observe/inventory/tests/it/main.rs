@@ -1,5 +1,8 @@
 //! The maps of a controller over its life: kept, read, scanned, stopped and started again.
 
+mod broker;
+mod own;
+
 use discovery::environment::{Config, Credentials};
 use inventory::{Inventory, InventoryError, ScanRequest, ScanRow, ScanState};
 use jiff::Timestamp;

@@ -39,7 +39,7 @@ impl Event<'_> {
         let mut reading = self.reading()?;
         reading.drafts.push(draft);
         let rescans = self.around_instance(&key, &host)?;
-        Ok(applied(reading, rescans, key.clone(), key))
+        Ok(applied(vec![reading], rescans, key.clone(), key))
     }
 
     fn around_instance(
@@ -86,7 +86,7 @@ impl Event<'_> {
         }
         let mut reading = self.reading()?;
         reading.drafts.push(draft);
-        Ok(applied(reading, rescans, key.clone(), key))
+        Ok(applied(vec![reading], rescans, key.clone(), key))
     }
 
     pub(super) fn instance_delete(&self) -> Outcome {
@@ -94,7 +94,7 @@ impl Event<'_> {
         let key = self.key("instance", id)?;
         let mut reading = self.reading()?;
         reading.gone.push(key.clone());
-        Ok(applied(reading, Vec::new(), key.clone(), key))
+        Ok(applied(vec![reading], Vec::new(), key.clone(), key))
     }
 
     /// It runs on another host now; its devices there are read, those on the old one go with it.
@@ -117,7 +117,7 @@ impl Event<'_> {
         reading
             .drafts
             .push(Draft::part(key.clone()).with("vm_state", state));
-        Ok(applied(reading, Vec::new(), key.clone(), key))
+        Ok(applied(vec![reading], Vec::new(), key.clone(), key))
     }
 
     fn server_group_key(&self) -> Result<(&Map<String, Value>, ObjectKey), Refusal> {
@@ -139,7 +139,7 @@ impl Event<'_> {
         }
         let mut reading = self.reading()?;
         reading.drafts.push(draft);
-        Ok(applied(reading, Vec::new(), key.clone(), key))
+        Ok(applied(vec![reading], Vec::new(), key.clone(), key))
     }
 
     /// The payload holds the new members only.
@@ -157,18 +157,18 @@ impl Event<'_> {
                 }
             }
         }
-        let mut reading = self.reading()?;
+        let mut reading = self.consequence(group)?;
         reading
             .drafts
             .push(Draft::part(key.clone()).with("members", members));
-        Ok(applied(reading, Vec::new(), key.clone(), key))
+        Ok(applied(vec![reading], Vec::new(), key.clone(), key))
     }
 
     pub(super) fn server_group_delete(&self) -> Outcome {
         let (_, key) = self.server_group_key()?;
         let mut reading = self.reading()?;
         reading.gone.push(key.clone());
-        Ok(applied(reading, Vec::new(), key.clone(), key))
+        Ok(applied(vec![reading], Vec::new(), key.clone(), key))
     }
 }
 

@@ -44,7 +44,7 @@ impl Event<'_> {
         }
         let mut reading = self.reading()?;
         reading.drafts.push(draft);
-        Ok(applied(reading, Vec::new(), key.clone(), key))
+        Ok(applied(vec![reading], Vec::new(), key.clone(), key))
     }
 
     pub(super) fn network_update(&self) -> Outcome {
@@ -62,14 +62,14 @@ impl Event<'_> {
         }
         let mut reading = self.reading()?;
         reading.drafts.push(draft);
-        Ok(applied(reading, Vec::new(), key.clone(), key))
+        Ok(applied(vec![reading], Vec::new(), key.clone(), key))
     }
 
     pub(super) fn network_delete(&self) -> Outcome {
         let key = self.key("network", self.deleted_id("network")?)?;
         let mut reading = self.reading()?;
         reading.gone.push(key.clone());
-        Ok(applied(reading, Vec::new(), key.clone(), key))
+        Ok(applied(vec![reading], Vec::new(), key.clone(), key))
     }
 
     /// A network, or a reason to try again.
@@ -87,13 +87,30 @@ impl Event<'_> {
         Ok((payload, id, self.network(network)?))
     }
 
-    /// Draft of the subnet, and of the network with the subnet in its lists. Lists are by subnet id: names may repeat.
+    /// The subnet and, unless more is known of it, the network with the subnet in its lists.
     fn with_subnet(
         &self,
         network: &Object,
         id: &str,
         payload: &Map<String, Value>,
-    ) -> Result<[Draft; 2], Refusal> {
+    ) -> Result<Vec<Reading>, Refusal> {
+        let key = self.key("subnet", id)?;
+        let name = string(payload, "name").unwrap_or(id);
+        let mut subnet = Draft::whole(key.clone(), name).under(self.key_of(&network.key));
+        attributes(&mut subnet, payload, &["id", "name"]);
+        let mut reading = self.reading()?;
+        reading.drafts.push(subnet);
+        let mut readings = vec![reading];
+        if self.is_news(&ObjectRef::from(&key)) {
+            let mut listed = self.consequence(network)?;
+            listed.drafts.push(self.listing(network, id, payload));
+            readings.push(listed);
+        }
+        Ok(readings)
+    }
+
+    /// The network with the subnet in its lists, which are by subnet id: names may repeat.
+    fn listing(&self, network: &Object, id: &str, payload: &Map<String, Value>) -> Draft {
         let of = |subnet: &Value| {
             let cidr = subnet.get("cidr").cloned();
             (subnet.get("id").and_then(Value::as_str) == Some(id), cidr)
@@ -118,8 +135,7 @@ impl Event<'_> {
                 .cloned()
                 .filter(|cidr| !cidrs.contains(cidr)),
         );
-        let key = self.key_of(&network.key);
-        let mut draft = Draft::part(key.clone())
+        let mut draft = Draft::part(self.key_of(&network.key))
             .with("subnets", subnets)
             .with("cidrs", cidrs);
         let mut ids = list(Some(network), "subnet_ids");
@@ -127,24 +143,18 @@ impl Event<'_> {
             ids.push(json!(id));
             draft = draft.with("subnet_ids", ids);
         }
-        let name = string(payload, "name").unwrap_or(id);
-        let mut subnet = Draft::whole(self.key("subnet", id)?, name).under(key);
-        attributes(&mut subnet, payload, &["id", "name"]);
-        Ok([draft, subnet])
+        draft
     }
 
     pub(super) fn subnet_add(&self) -> Outcome {
         let (payload, id, network) = self.subnet_payload()?;
-        let mut reading = self.reading()?;
-        reading
-            .drafts
-            .extend(self.with_subnet(network, id, payload)?);
+        let readings = self.with_subnet(network, id, payload)?;
         let rescans = match payload.get("enable_dhcp") {
             Some(Value::Bool(true)) => self.dhcp_rescans(&network.key)?,
             _ => Vec::new(),
         };
         Ok(applied(
-            reading,
+            readings,
             rescans,
             self.key("subnet", id)?,
             self.key_of(&network.key),
@@ -162,10 +172,7 @@ impl Event<'_> {
             served(before),
             payload.get("enable_dhcp") == Some(&Value::Bool(true)),
         );
-        let mut reading = self.reading()?;
-        reading
-            .drafts
-            .extend(self.with_subnet(network, id, payload)?);
+        let mut readings = self.with_subnet(network, id, payload)?;
         let others = elements(network.get("subnets"))
             .filter(|subnet| subnet.get("id").and_then(Value::as_str) != Some(id))
             .any(|subnet| served(Some(subnet)));
@@ -173,10 +180,12 @@ impl Event<'_> {
         if is && !was {
             rescans = self.dhcp_rescans(&network.key)?;
         } else if was && !is && !others {
+            let mut reading = self.reading()?;
             self.without_dhcp(&network.key, &mut reading)?;
+            readings.push(reading);
         }
         Ok(applied(
-            reading,
+            readings,
             rescans,
             self.key("subnet", id)?,
             self.key_of(&network.key),
@@ -189,7 +198,7 @@ impl Event<'_> {
         let mut reading = self.reading()?;
         reading.gone.push(key.clone());
         let Some(network) = self.network_of_subnet(id) else {
-            return Ok(applied(reading, Vec::new(), key.clone(), key));
+            return Ok(applied(vec![reading], Vec::new(), key.clone(), key));
         };
         let mut subnets = Map::new();
         let mut cidrs = list(Some(network), "cidrs");
@@ -206,14 +215,15 @@ impl Event<'_> {
         if ids.is_empty() {
             self.without_dhcp(&network.key, &mut reading)?;
         }
+        let mut listed = self.consequence(network)?;
         let network = self.key_of(&network.key);
-        reading.drafts.push(
+        listed.drafts.push(
             Draft::part(network.clone())
                 .with("subnets", subnets)
                 .with("cidrs", cidrs)
                 .with("subnet_ids", ids),
         );
-        Ok(applied(reading, Vec::new(), key, network))
+        Ok(applied(vec![reading, listed], Vec::new(), key, network))
     }
 
     fn network_of_subnet(&self, id: &str) -> Option<&Object> {

@@ -23,7 +23,7 @@ impl Event<'_> {
         let mut reading = self.reading()?;
         reading.drafts.push(draft);
         let rescans = self.port_rescans(payload)?;
-        Ok(applied(reading, rescans, key, network))
+        Ok(applied(vec![reading], rescans, key, network))
     }
 
     pub(super) fn port_update(&self) -> Outcome {
@@ -48,7 +48,7 @@ impl Event<'_> {
             Vec::new()
         };
         let context = self.context(port, &key);
-        Ok(applied(reading, rescans, key, context))
+        Ok(applied(vec![reading], rescans, key, context))
     }
 
     fn context(&self, port: &Object, key: &ObjectKey) -> ObjectKey {
@@ -92,7 +92,7 @@ impl Event<'_> {
         let context = self
             .known("port", id)
             .map_or_else(|| key.clone(), |port| self.context(port, &key));
-        Ok(applied(reading, Vec::new(), key, context))
+        Ok(applied(vec![reading], Vec::new(), key, context))
     }
 
     /// A port, the vNIC with its MAC, and what instances know of it.

@@ -32,7 +32,7 @@ impl Event<'_> {
         let mut reading = self.reading()?;
         reading.drafts.push(draft);
         let rescans = self.router_rescans(&key, Some(&host_key), gateway_network(payload))?;
-        Ok(applied(reading, rescans, key.clone(), key))
+        Ok(applied(vec![reading], rescans, key.clone(), key))
     }
 
     /// The router's vNICs on its host, and the ports of a network it came to.
@@ -86,7 +86,7 @@ impl Event<'_> {
             reading.drafts.push(draft);
         }
         let key = self.key_of(&routers[0]);
-        Ok(applied(reading, rescans, key.clone(), key))
+        Ok(applied(vec![reading], rescans, key.clone(), key))
     }
 
     pub(super) fn router_delete(&self) -> Outcome {
@@ -109,7 +109,7 @@ impl Event<'_> {
         reading
             .gone
             .extend(routers.iter().map(|router| self.key_of(router)));
-        Ok(applied(reading, Vec::new(), key.clone(), key))
+        Ok(applied(vec![reading], Vec::new(), key.clone(), key))
     }
 
     fn interface_payload(&self) -> Result<(&Map<String, Value>, &str), Refusal> {
@@ -134,16 +134,21 @@ impl Event<'_> {
         let (payload, id) = self.interface_payload()?;
         let routers = self.routers(id)?;
         let network = self.interface_network(payload);
-        let mut reading = self.reading()?;
+        let mut readings = Vec::new();
         let mut rescans = Vec::new();
         for router in &routers {
             let key = self.key_of(router);
-            let mut networks = list(self.version.get(router), "network");
-            if let Some(network) = network.as_ref().filter(|n| !networks.contains(&json!(n))) {
+            let object = self.version.get(router);
+            let mut networks = list(object, "network");
+            if let (Some(network), Some(object)) = (&network, object)
+                && !networks.contains(&json!(network))
+            {
                 networks.push(json!(network));
+                let mut reading = self.consequence(object)?;
                 reading
                     .drafts
                     .push(Draft::part(key.clone()).with("network", networks));
+                readings.push(reading);
             }
             rescans.extend(self.router_rescans(&key, None, network.as_deref())?);
         }
@@ -152,7 +157,7 @@ impl Event<'_> {
             Some(network) => self.key("network", network)?,
             None => key.clone(),
         };
-        Ok(applied(reading, rescans, key, context))
+        Ok(applied(readings, rescans, key, context))
     }
 
     pub(super) fn interface_delete(&self) -> Outcome {
@@ -181,7 +186,7 @@ impl Event<'_> {
             Some(network) => self.key("network", network)?,
             None => key.clone(),
         };
-        Ok(applied(reading, rescans, key, context))
+        Ok(applied(vec![reading], rescans, key, context))
     }
 
     /// The router without a network, if it is known that no other of its ports is on it.

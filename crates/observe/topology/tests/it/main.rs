@@ -7,6 +7,7 @@ mod event_fixtures;
 mod fixtures;
 mod graph_fixtures;
 mod monitoring_fixtures;
+mod notifications;
 mod properties;
 mod questions;
 mod readings;

@@ -23,12 +23,13 @@ fn told(asker: &Asker, view: &EnvironmentView) -> Value {
         "at": head.as_ref().map(|head| head.at),
         "objects": head.as_ref().map(|head| head.object_count()),
         "listener": asker.inventory.listener(name),
+        "own": view.own,
         "rights": {
-            "scan": asker.may(name, Right::Scan),
-            "edit": asker.may(name, Right::Edit),
+            "scan": !view.own && asker.may(name, Right::Scan),
+            "edit": !view.own && asker.may(name, Right::Edit),
         },
     });
-    if asker.may(name, Right::Edit) {
+    if !view.own && asker.may(name, Right::Edit) {
         out["config"] = json!(view.config);
         out["credentials"] = json!(view.credentials);
         out["changed_at"] = json!(view.changed_at);

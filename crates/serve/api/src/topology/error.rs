@@ -66,6 +66,7 @@ fn class_of(error: &InventoryError) -> (StatusCode, &'static str) {
             (StatusCode::NOT_FOUND, "NotFound")
         }
         E::EnvironmentExists(_)
+        | E::OwnEnvironment(_)
         | E::Exists { .. }
         | E::NotCancellable { .. }
         | E::Map(TopologyError::VersionNameTaken(_)) => (StatusCode::CONFLICT, "Conflict"),

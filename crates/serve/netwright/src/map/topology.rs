@@ -21,6 +21,8 @@ pub(crate) enum Verb {
     Path(Path),
     /// What explains present trouble.
     Causes(All),
+    /// A picture as a file: of everything, of what is around an object, or of a clique.
+    Picture(Picture),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -98,6 +100,39 @@ pub(crate) struct Of {
 
 #[derive(Args)]
 pub(crate) struct All {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FileFormat {
+    /// For documents and browsers.
+    Svg,
+    /// For graph tools (yEd, Gephi, Cytoscape, NetworkX).
+    Graphml,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  netwright topology picture --env prod > prod.svg\n  netwright topology picture --env prod --around host/compute-1 --depth 3 --format graphml > compute-1.graphml"
+)]
+pub(crate) struct Picture {
+    /// Only what is around this object, as type/id; may be repeated.
+    #[arg(long, conflicts_with = "clique")]
+    around: Vec<String>,
+    /// How many links away.
+    #[arg(long, default_value_t = 2, requires = "around")]
+    depth: usize,
+    /// Only the clique of this object.
+    #[arg(long)]
+    clique: Option<String>,
+    /// At most this many nodes, up to 2000; of everything, what does not fit is counted in the object above.
+    #[arg(long, default_value_t = 500)]
+    nodes: usize,
+    #[arg(long, value_enum, default_value = "svg")]
+    format: FileFormat,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -183,6 +218,7 @@ pub(crate) async fn run(verb: Verb) -> Result<Answer> {
             });
         }
         Verb::Impact(impact) => self::impact(impact).await?,
+        Verb::Picture(picture) => self::picture(picture).await?,
         Verb::Path(Path {
             from,
             to,
@@ -316,6 +352,34 @@ fn one(object: &Value) -> String {
         }
     }
     out
+}
+
+async fn picture(picture: Picture) -> Result<()> {
+    let Picture {
+        around,
+        depth,
+        clique,
+        nodes,
+        format,
+        which,
+        common,
+    } = picture;
+    let (depth, nodes) = (depth.to_string(), nodes.to_string());
+    let (path, mut query) = match (&clique, around.is_empty()) {
+        (Some(focal), _) => ("cliques", vec![("focal", focal.as_str())]),
+        (None, true) => ("overview", vec![("limit", nodes.as_str())]),
+        (None, false) => {
+            let around = around.iter().map(|key| ("around", key.as_str()));
+            let reach = [("depth", depth.as_str()), ("limit", nodes.as_str())];
+            ("graph", around.chain(reach).collect())
+        }
+    };
+    query.push(match format {
+        FileFormat::Svg => ("format", "svg"),
+        FileFormat::Graphml => ("format", "graphml"),
+    });
+    print_document(&common.text(&which.path(path), &which.at(query)).await?);
+    Ok(())
 }
 
 fn cliques(answer: &Value) -> String {

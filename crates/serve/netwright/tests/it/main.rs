@@ -4,7 +4,7 @@ mod bgp;
 mod mtls;
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -58,6 +58,14 @@ impl Up {
         )
     }
 
+    /// An event stream, past its head.
+    fn follow(&self, path: &str) -> BufReader<TcpStream> {
+        let mut stream = TcpStream::connect(self.api).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: netwright\r\n\r\n").expect("a request");
+        BufReader::new(stream)
+    }
+
     fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(self.process.id().try_into().expect("a pid"));
         nix::sys::signal::kill(pid, signal).expect("a signal");
@@ -108,6 +116,31 @@ fn scratch() -> (TempDir, std::path::PathBuf) {
     let dir = tempfile::tempdir().expect("a scratch folder");
     let data = dir.path().join("data");
     (dir, data)
+}
+
+#[test]
+fn the_cloud_it_runs_is_on_the_map_by_itself() {
+    const MAP: &str = "/netwright/v1/topology";
+    let (_dir, data) = scratch();
+    let up = Up::start(&data);
+    let mut events = up.follow(&format!("{MAP}/events?environment=local"));
+    let (status, body) = up.request("POST", "/v2.0/networks", r#"{"network": {"name": "red"}}"#);
+    assert!(status.contains("201"), "{status}: {body}");
+    let objects = format!("{MAP}/environments/local/objects?type=network");
+    while !up.request("GET", &objects, "").1.contains("\"red\"") {
+        // Something happened, or the stream is kept alive.
+        let mut line = String::new();
+        let read = events.read_line(&mut line).expect("an event in time");
+        assert!(
+            read > 0,
+            "the stream ended before the network was on the map"
+        );
+    }
+    let (_, body) = up.request("GET", &format!("{MAP}/environments/local"), "");
+    assert!(body.contains(r#""own":true"#), "{body}");
+    let scan = r#"{"environment": "local"}"#;
+    let (status, body) = up.request("POST", &format!("{MAP}/scans"), scan);
+    assert!(status.contains("409"), "{status}: {body}");
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 /// A network namespace that goes when this does.
 pub(crate) struct Namespace(String);
@@ -80,9 +79,13 @@ pub(crate) struct Key(PathBuf);
 
 impl Key {
     pub(crate) fn make(folder: &Path, name: &str) -> Result<Self> {
+        Self::of_kind(folder, name, "ed25519")
+    }
+
+    pub(crate) fn of_kind(folder: &Path, name: &str, kind: &str) -> Result<Self> {
         let path = folder.join(name);
         let made = Command::new("ssh-keygen")
-            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .args(["-q", "-t", kind, "-N", "", "-f"])
             .arg(&path)
             .status()?;
         ensure!(made.success(), "ssh-keygen failed");
@@ -93,7 +96,7 @@ impl Key {
         Ok(std::fs::read_to_string(&self.0)?)
     }
 
-    /// `ssh-ed25519 <base64>`.
+    /// `<kind> <base64>`.
     pub(crate) fn public(&self) -> Result<String> {
         let text = std::fs::read_to_string(self.0.with_extension("pub"))?;
         let words: Vec<&str> = text.split_whitespace().take(2).collect();
@@ -101,9 +104,57 @@ impl Key {
     }
 }
 
+/// How one logs in to a host.
+#[derive(Clone, Copy)]
+pub(crate) struct Access<'k> {
+    pub(crate) host_key: &'k Key,
+    pub(crate) login: Login<'k>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Login<'k> {
+    Key(&'k Key),
+    /// As root, with [`PASSWORD`].
+    Password,
+}
+
+/// Root's password on hosts that take one.
+pub(crate) const PASSWORD: &str = "open sesame";
+const SHADOW: &str = "root:$6$netwright$1h6KlAIe4h9fGebnF5lEmoC9GGG5ZguWmCNxTnbfR5EQ6hNm49dL0EaOd0MS2gnL98CQFPVRVmYDG5wCf.fKr0:19000:0:99999:7:::\n";
+
 /// A running host.
 pub(crate) struct Host {
     child: Child,
+}
+
+impl Access<'_> {
+    /// The server's configuration, and what is to be done before it starts.
+    fn write(self, folder: &Path, name: &str) -> Result<(PathBuf, String)> {
+        let config = folder.join(format!("{name}.conf"));
+        let authorized = folder.join(format!("{name}.authorized"));
+        let (root, password, prepare) = match self.login {
+            Login::Key(key) => {
+                std::fs::write(&authorized, key.public()? + "\n")?;
+                ("prohibit-password", "no", String::new())
+            }
+            Login::Password => {
+                let shadow = folder.join(format!("{name}.shadow"));
+                std::fs::write(&shadow, SHADOW)?;
+                let bind = format!("mount --bind {} /etc/shadow\n", shadow.display());
+                ("yes", "yes", bind)
+            }
+        };
+        std::fs::write(
+            &config,
+            format!(
+                "Port 22\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPidFile none\n\
+                 PermitRootLogin {root}\nPasswordAuthentication {password}\nUseDNS no\nAllowTcpForwarding yes\n",
+                self.host_key.0.display(),
+                authorized.display()
+            ),
+        )?;
+        Ok((config, prepare))
+    }
 }
 
 /// Begins every host: a `/run` of its own, a name, and the functions `set_up` may use.
@@ -119,24 +170,12 @@ impl Host {
         folder: &Path,
         namespace: &Namespace,
         name: &str,
-        host_key: &Key,
-        user_key: &Key,
+        access: Access<'_>,
         set_up: &str,
     ) -> Result<Self> {
-        let config = folder.join(format!("{name}.conf"));
-        let authorized = folder.join(format!("{name}.authorized"));
-        std::fs::write(&authorized, user_key.public()? + "\n")?;
-        std::fs::write(
-            &config,
-            format!(
-                "Port 22\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPidFile none\n\
-                 PermitRootLogin prohibit-password\nPasswordAuthentication no\nUseDNS no\nAllowTcpForwarding yes\n",
-                host_key.0.display(),
-                authorized.display()
-            ),
-        )?;
+        let (config, prepare) = access.write(folder, name)?;
         let script = format!(
-            "{PRELUDE}{set_up}\necho ready\nexec /usr/sbin/sshd -D -e -f {}\n",
+            "{PRELUDE}{prepare}{set_up}\necho ready\nexec /usr/sbin/sshd -D -e -f {} 2>&1\n",
             config.display()
         );
         let log = std::fs::File::create(folder.join(format!("{name}.log")))?;
@@ -157,18 +196,19 @@ impl Host {
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()?;
-        let output = child.stdout.take().context("piped")?;
-        let ready = BufReader::new(output)
-            .lines()
-            .map_while(Result::ok)
-            .any(|line| line == "ready");
+        let mut output = BufReader::new(child.stdout.take().context("piped")?);
         let mut host = Self { child };
-        if !ready {
-            let ended = host.child.wait()?;
-            let log = std::fs::read_to_string(folder.join(format!("{name}.log")))?;
-            bail!("host {name} did not start ({ended}): {log}");
+        // The server says so when it listens; until then the script's commands speak.
+        let mut said = String::new();
+        while !said.contains("Server listening") {
+            if output.read_line(&mut said)? == 0 {
+                let ended = host.child.wait()?;
+                let log = std::fs::read_to_string(folder.join(format!("{name}.log")))?;
+                bail!("host {name} did not start ({ended}): {said}{log}");
+            }
         }
-        wait_for_server(&folder.join(format!("{name}.log")))?;
+        // The pipe must not fill up.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Ok(host)
     }
 
@@ -193,20 +233,6 @@ impl Host {
         );
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
-}
-
-/// The server says so when it listens.
-fn wait_for_server(log: &Path) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !std::fs::read_to_string(log)?.contains("Server listening") {
-        ensure!(
-            Instant::now() < deadline,
-            "sshd did not listen: {}",
-            std::fs::read_to_string(log)?
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
 }
 
 impl Drop for Host {

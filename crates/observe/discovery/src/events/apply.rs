@@ -1,45 +1,10 @@
-//! Notifications into a map: one version per batch, whose record is safe before any message is acknowledged.
+//! A batch of notifications into a map: as few versions as possible, and a verdict for each.
 
-use super::Sink;
-use futures::future::BoxFuture;
-use parking_lot::Mutex;
 use std::collections::HashSet;
-use std::sync::Arc;
-use tokio::sync::mpsc;
 use topology::{
     Batch, Cause, Effect, Map, Notification, ObjectKey, Reading, Record, Related, Rescan, Verdict,
     effect,
 };
-
-/// Writes records so that they outlive a crash. A failure leaves the messages with the broker.
-pub trait Journal: Send + Sync {
-    fn write<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, std::io::Result<()>>;
-}
-
-/// See the module. The map is locked only while it changes, never while something is written or waited for.
-pub struct MapSink {
-    map: Arc<Mutex<Map>>,
-    journal: Arc<dyn Journal>,
-    /// What hosts or APIs must be asked because of events. When it is full, more is not asked for: a scan finds it later.
-    rescans: mpsc::Sender<Rescan>,
-    /// One batch at a time: records are written in the order of their versions.
-    turn: tokio::sync::Mutex<()>,
-}
-
-impl MapSink {
-    pub fn new(
-        map: Arc<Mutex<Map>>,
-        journal: Arc<dyn Journal>,
-        rescans: mpsc::Sender<Rescan>,
-    ) -> Self {
-        Self {
-            map,
-            journal,
-            rescans,
-            turn: tokio::sync::Mutex::new(()),
-        }
-    }
-}
 
 /// Makes one version of as many notifications as speak of different objects. One that speaks of what the version in the making
 /// changes, or that does not apply as things stand, waits until that version is there.
@@ -132,33 +97,4 @@ fn keys(readings: &[Reading]) -> impl Iterator<Item = &ObjectKey> {
         let drafts = reading.drafts.iter().map(|draft| &draft.key);
         drafts.chain(&reading.gone)
     })
-}
-
-impl Sink for MapSink {
-    fn take<'a>(&'a self, batch: &'a [Notification]) -> BoxFuture<'a, Vec<Verdict>> {
-        Box::pin(async move {
-            let _turn = self.turn.lock().await;
-            let Applied {
-                verdicts,
-                records,
-                rescans,
-                related: _,
-            } = apply(&mut self.map.lock(), batch);
-            for record in &records {
-                if let Err(error) = self.journal.write(record).await {
-                    let reason = format!("the change could not be written: {error}");
-                    return verdicts
-                        .iter()
-                        .map(|_| Verdict::Retry(reason.clone()))
-                        .collect();
-                }
-            }
-            for rescan in rescans {
-                if let Err(error) = self.rescans.try_send(rescan) {
-                    tracing::warn!(%error, "a rescan asked for by an event is left to the next scan");
-                }
-            }
-            verdicts
-        })
-    }
 }

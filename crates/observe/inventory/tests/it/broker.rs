@@ -2,21 +2,22 @@
 
 use anyhow::{Context, Result, ensure};
 use discovery::Secret;
-use discovery::events::{Journal, Listener, MapSink, Settings, State, StatusBoard};
-use futures::future::BoxFuture;
+use discovery::environment::{Config, Credentials};
+use discovery::events::{Listener, Settings, State, Status, StatusBoard};
+use inventory::{Inventory, LiveMap};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use topology::{
-    Batch, Cause, Declarations, Draft, Environment, Map, ObjectKey, ObjectRef, Profile, Reading,
-    Record, Source, SourceKind,
+    Batch, Cause, Draft, Environment, ObjectKey, ObjectRef, Reading, Source, SourceKind, Version,
 };
+
+/// How long something may take that must happen; generous, because the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A broker of our own: its node name, folders and ports are of this process, and it listens on loopback only.
 struct Broker {
@@ -182,15 +183,6 @@ impl Drop for Broker {
     }
 }
 
-struct Kept(Mutex<usize>);
-
-impl Journal for Kept {
-    fn write<'a>(&'a self, _: &'a Record) -> BoxFuture<'a, std::io::Result<()>> {
-        *self.0.lock() += 1;
-        Box::pin(async { Ok(()) })
-    }
-}
-
 fn notification(event_type: &str, id: &str, at: &str, payload: Value) -> Vec<u8> {
     let message = json!({
         "event_type": event_type, "message_id": id, "publisher_id": "network.node-6", "priority": "INFO", "timestamp": at,
@@ -199,6 +191,10 @@ fn notification(event_type: &str, id: &str, at: &str, payload: Value) -> Vec<u8>
     json!({"oslo.version": "2.0", "oslo.message": message.to_string()})
         .to_string()
         .into_bytes()
+}
+
+fn update(id: &str, at: &str, payload: Value) -> Vec<u8> {
+    notification("network.update.end", id, at, payload)
 }
 
 fn network(name: &str) -> Value {
@@ -219,62 +215,49 @@ fn project_known(environment: &Environment) -> Result<Reading> {
     Ok(reading)
 }
 
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(found) = look().await? {
-            return Ok(found);
+/// Until the listener is as wanted.
+async fn until_status(
+    board: &StatusBoard,
+    environment: &Environment,
+    what: &str,
+    wanted: impl Fn(&Status) -> bool,
+) -> Result<()> {
+    let mut changes = board.subscribe();
+    let reached = async {
+        while !wanted(&board.get(environment)) {
+            changes.changed().await?;
         }
-        ensure!(
-            tokio::time::Instant::now() < deadline,
-            "not within a minute: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        Ok(())
+    };
+    tokio::time::timeout(PATIENCE, reached)
+        .await
+        .with_context(|| format!("never: {what}"))?
 }
 
-#[tokio::test]
-async fn events_reach_the_map_whatever_happens_to_the_broker() -> Result<()> {
-    let mut broker = Broker::start()?;
-    let environment = Environment::new("cloud")?;
-    let declarations = Arc::new(Declarations::embedded()?);
-    let mut map = Map::new(
-        Profile::new(environment.clone()),
-        declarations,
-        jiff::Timestamp::now(),
-    );
-    map.apply(&Batch {
-        cause: Cause::Scan("first".into()),
-        at: jiff::Timestamp::now(),
-        readings: vec![project_known(&environment)?],
-    })?;
-    let map = Arc::new(Mutex::new(map));
-    let kept = Arc::new(Kept(Mutex::new(0)));
-    let (rescans, _asked) = mpsc::channel(16);
-    let sink = Arc::new(MapSink::new(Arc::clone(&map), kept.clone(), rescans));
-    let board = StatusBoard::default();
-    let mut settings = Settings::new("127.0.0.1", broker.port, "guest", Secret::new("guest"));
-    settings.retry_after = Duration::from_millis(100);
-    settings.tries = 4;
-    let listener = Listener::new(environment.clone(), settings, sink, board.clone());
-    let (stop, stopped) = watch::channel(false);
-    let listening = tokio::spawn(async move { listener.run(stopped).await });
-    let running =
-        async || Ok(matches!(board.get(&environment).state, State::Running { .. }).then_some(()));
-    until("listening", running).await?;
-
-    let name = |id: &str| -> Result<Option<String>> {
-        let map = map.lock();
-        let key = ObjectRef::new("network", id)?;
-        Ok(map.head().get(&key).map(|object| object.name().to_owned()))
+/// Until the network has this name.
+async fn until_named(map: &LiveMap, name: &str) -> Result<()> {
+    let key = ObjectRef::new("network", "n1")?;
+    let mut changes = map.subscribe();
+    let reached = async {
+        while name_of(&map.head(), &key) != Some(name) {
+            changes.changed().await?;
+        }
+        Ok(())
     };
-    // Out of order: the change of name comes before the creation, and waits for it; everything comes twice.
-    let renamed = notification(
-        "network.update.end",
-        "m2",
-        "2026-01-01 10:00:02.000001",
-        network("blue"),
-    );
+    tokio::time::timeout(PATIENCE, reached)
+        .await
+        .with_context(|| format!("the network is never '{name}'"))?
+}
+
+fn name_of<'v>(version: &'v Version, key: &ObjectRef) -> Option<&'v str> {
+    version.get(key).map(|object| object.name())
+}
+
+/// Out of order and twice, late, poisoned, senseless: each becomes what it must.
+async fn odd_messages(broker: &Broker, map: &LiveMap, board: &StatusBoard) -> Result<()> {
+    let environment = map.environment();
+    // The change of name comes before the creation, and waits for it; everything comes twice.
+    let renamed = update("m2", "2026-01-01 10:00:02.000001", network("blue"));
     let created = notification(
         "network.create.end",
         "m1",
@@ -284,67 +267,77 @@ async fn events_reach_the_map_whatever_happens_to_the_broker() -> Result<()> {
     for body in [&renamed, &created, &created, &renamed] {
         broker.publish(body).await?;
     }
-    until("renamed", async || {
-        Ok((name("n1")?.as_deref() == Some("blue")).then_some(()))
-    })
-    .await?;
+    until_named(map, "blue").await?;
     // A late message changes nothing; a poisoned one and one that never makes sense are set aside with a reason.
-    let late = notification(
-        "network.update.end",
-        "m0",
-        "2026-01-01 09:00:00.000001",
-        network("red"),
-    );
+    let late = update("m0", "2026-01-01 09:00:00.000001", network("red"));
     broker.publish(&late).await?;
     broker.publish(b"\xff not a message").await?;
     let senseless = json!({"network": {"id": "never-made", "name": "x"}});
-    broker
-        .publish(&notification(
-            "network.update.end",
-            "m9",
-            "2026-01-01 10:00:03.000001",
-            senseless,
-        ))
-        .await?;
-    until("two dead letters", async || {
-        Ok((board.get(&environment).dead >= 2).then_some(()))
+    let senseless = update("m9", "2026-01-01 10:00:03.000001", senseless);
+    broker.publish(&senseless).await?;
+    until_status(board, &environment, "two dead letters", |status| {
+        status.dead >= 2
     })
     .await?;
-    ensure!(name("n1")?.as_deref() == Some("blue"));
+    until_named(map, "blue").await?;
     let reasons = broker.dead().await?;
-    ensure!(
-        reasons.iter().any(|reason| reason.contains("no JSON")),
-        "{reasons:?}"
-    );
-    ensure!(
-        reasons
-            .iter()
-            .any(|reason| reason.contains("tried 4 times")),
-        "{reasons:?}"
-    );
+    for part in ["no JSON", "tried 4 times"] {
+        let found = reasons.iter().any(|reason| reason.contains(part));
+        ensure!(found, "{reasons:?}");
+    }
+    Ok(())
+}
+
+/// An inventory with an environment that has a project.
+fn with_project(dir: &std::path::Path, environment: &Environment) -> Result<Inventory> {
+    let inventory = Inventory::open(dir)?;
+    inventory.add_environment(Config::new(environment.clone()), &Credentials::default())?;
+    inventory.map(environment)?.apply(&Batch {
+        cause: Cause::Scan("first".into()),
+        at: jiff::Timestamp::now(),
+        readings: vec![project_known(environment)?],
+    })?;
+    Ok(inventory)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_reach_the_map_whatever_happens_to_the_broker() -> Result<()> {
+    let mut broker = Broker::start()?;
+    let environment = Environment::new("cloud")?;
+    let dir = tempfile::tempdir()?;
+    let inventory = with_project(dir.path(), &environment)?;
+    let map = inventory.map(&environment)?;
+    let board = StatusBoard::default();
+    let mut settings = Settings::new("127.0.0.1", broker.port, "guest", Secret::new("guest"));
+    settings.retry_after = Duration::from_millis(100);
+    settings.tries = 4;
+    let sink = inventory.sink(&environment)?;
+    let listener = Listener::new(environment.clone(), settings, sink, board.clone());
+    let (stop, stopped) = watch::channel(false);
+    let listening = tokio::spawn(async move { listener.run(stopped).await });
+    let running = |status: &Status| matches!(status.state, State::Running { .. });
+    until_status(&board, &environment, "listening", running).await?;
+    odd_messages(&broker, &map, &board).await?;
 
     // The broker dies; what is published after its return is heard without anybody's help.
     broker.kill()?;
-    until("backing off", async || {
-        Ok(matches!(board.get(&environment).state, State::BackingOff { .. }).then_some(()))
+    until_status(&board, &environment, "backing off", |status| {
+        matches!(status.state, State::BackingOff { .. })
     })
     .await?;
     broker.restart()?;
-    until("listening again", running).await?;
-    let again = notification(
-        "network.update.end",
-        "m3",
-        "2026-01-01 10:00:09.000001",
-        network("violet"),
-    );
+    until_status(&board, &environment, "listening again", running).await?;
+    let again = update("m3", "2026-01-01 10:00:09.000001", network("violet"));
     broker.publish(&again).await?;
-    until("renamed again", async || {
-        Ok((name("n1")?.as_deref() == Some("violet")).then_some(()))
-    })
-    .await?;
-    ensure!(board.get(&environment).sessions >= 2 && *kept.0.lock() >= 3);
+    until_named(&map, "violet").await?;
+    ensure!(board.get(&environment).sessions >= 2);
     stop.send(true)?;
     listening.await.context("the listener ends when told")?;
     ensure!(board.get(&environment).state == State::Stopped);
+
+    // What the listener took in was on disk before it was acknowledged.
+    drop((map, inventory));
+    let map = Inventory::open(dir.path())?.map(&environment)?;
+    ensure!(name_of(&map.head(), &ObjectRef::new("network", "n1")?) == Some("violet"));
     Ok(())
 }
