@@ -4,6 +4,7 @@ use crate::TopologyError;
 use crate::diff::ChangeKind;
 use crate::object::{Object, ObjectRef};
 use crate::version::Version;
+use imbl::OrdMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,18 +49,18 @@ pub struct Moment {
     pub kind: ChangeKind,
 }
 
-/// See the module. There is always a last version.
+/// See the module. There is always a last version. Cloning is cheap: whoever is shown a version is shown them all.
 #[derive(Debug, Clone)]
 pub struct History {
     head: Arc<Version>,
-    versions: BTreeMap<u64, Arc<Version>>,
+    versions: OrdMap<u64, Arc<Version>>,
     labels: BTreeMap<u64, Label>,
 }
 
 impl History {
     pub(crate) fn new(head: Arc<Version>) -> Self {
         Self {
-            versions: BTreeMap::from([(head.number, head.clone())]),
+            versions: OrdMap::unit(head.number, head.clone()),
             labels: BTreeMap::new(),
             head,
         }

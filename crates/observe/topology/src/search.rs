@@ -1,9 +1,8 @@
 //! Finds objects by whatever is pasted: part of a name, an id with or without punctuation, a MAC in any notation, an address, a CIDR.
 //!
-//! A shared base index over three-letter pieces and exact identifiers is right about everything but the objects that changed since it was
-//! made. Those are in a second, smaller index, and the last few in none: they are looked through one by one. An index may name objects
-//! that no longer match, so every hit is checked against the version that is asked. Versions share the indexes, so adding to one copies
-//! it; with two of them the small one is copied often and the large one seldom, and no event waits long.
+//! An index over three-letter pieces and exact identifiers names the objects that may match. All versions share one and it only grows: an
+//! older version finds in it what newer ones put there, and so every hit is checked against the version that is asked. A change costs
+//! what it touches; only when most entries are of texts nobody has any more is the index made anew.
 
 mod index;
 mod text;
@@ -17,55 +16,45 @@ use crate::{AttributeKind, ObjectType};
 use ipnet::IpNet;
 use roaring::RoaringBitmap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use text::{identifier, network, texts};
 
-/// The indexes as a state carries them.
+/// The index as a state carries it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Search {
-    base: Arc<SearchIndex>,
-    /// Objects that changed since the base was made.
-    later: Arc<SearchIndex>,
-    /// Objects that changed since `later` was made.
-    recent: imbl::OrdSet<u32>,
-}
+pub(crate) struct Search(Arc<RwLock<SearchIndex>>);
 
-/// How many objects may be looked through one by one: at least this, or a 64th of all.
-const RECENT: usize = 1024;
-
-/// How many entries the second index may have: at least this, or an eighth of all objects.
-const LATER: usize = 8 * RECENT;
+/// An index is not made anew while it has fewer entries than this.
+const FEW: usize = 8192;
 
 impl Search {
+    // A writer that panicked left an index that lacks entries at worst.
+    fn read(&self) -> RwLockReadGuard<'_, SearchIndex> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, SearchIndex> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes note that these objects changed.
     pub(crate) fn changed(state: &mut State, handles: impl Iterator<Item = u32>) {
-        state.search.recent.extend(handles);
-        let objects = state.objects.len();
-        if state.search.recent.len() <= RECENT.max(objects / 64) {
-            return;
-        }
-        let mut search = std::mem::take(&mut state.search);
-        if search.base.entries > 3 * objects.max(RECENT) {
-            search = Self::default();
-            search
-                .recent
-                .extend(state.objects.iter().map(|(handle, _)| handle));
-        }
-        let recent = std::mem::take(&mut search.recent);
-        let index = if search.later.entries + recent.len() > LATER.max(objects / 8) {
-            let later = std::mem::take(&mut search.later);
-            let base = Arc::make_mut(&mut search.base);
-            base.absorb(&later);
-            base
+        let outdated = state.search.read().entries > 3 * state.objects.len().max(FEW);
+        if outdated {
+            state.search = Self::default();
+            let all = state.objects.iter().map(|(handle, _)| handle);
+            state.search.insert(state, all);
         } else {
-            Arc::make_mut(&mut search.later)
-        };
-        for handle in recent {
+            state.search.insert(state, handles);
+        }
+    }
+
+    fn insert(&self, state: &State, handles: impl Iterator<Item = u32>) {
+        let mut index = self.write();
+        for handle in handles {
             if let Some(object) = state.object(Handle(handle)) {
                 index.insert(&state.declarations, handle, object);
             }
         }
-        state.search = search;
     }
 }
 
@@ -126,7 +115,7 @@ impl Needle {
         })
     }
 
-    /// Objects that may match, by one index; `None` if it cannot say.
+    /// Objects that may match; `None` if the index cannot say.
     fn candidates(&self, index: &SearchIndex) -> Option<RoaringBitmap> {
         let mut out = index.containing(&self.text)?;
         if let Some(identifier) = &self.identifier {
@@ -196,15 +185,9 @@ impl Version {
         let Some(needle) = Needle::parse(&query.text) else {
             return SearchResult::default();
         };
-        let search = &self.state.search;
-        let indexed = needle
-            .candidates(&search.base)
-            .zip(needle.candidates(&search.later));
+        let indexed = needle.candidates(&self.state.search.read());
         let candidates: Box<dyn Iterator<Item = u32>> = match indexed {
-            Some((base, later)) => {
-                let recent: RoaringBitmap = search.recent.iter().copied().collect();
-                Box::new((base | later | recent).into_iter())
-            }
+            Some(indexed) => Box::new(indexed.into_iter()),
             None => Box::new(self.state.objects.iter().map(|(handle, _)| handle)),
         };
         let mut found: Vec<Hit> = candidates

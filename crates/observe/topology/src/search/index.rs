@@ -10,32 +10,32 @@ use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct SearchIndex {
     grams: HashMap<[u8; 3], RoaringBitmap, FixedState>,
     identifiers: HashMap<Box<str>, Vec<u32>, FixedState>,
     addresses: BTreeMap<IpAddr, Vec<u32>>,
     networks: BTreeMap<IpNet, Vec<u32>>,
-    /// How often something was put in; more than there are objects, the more is out of date.
+    /// How often an object brought something new; more than there are objects, the more is out of date.
     pub(super) entries: usize,
 }
 
 impl SearchIndex {
     pub(super) fn insert(&mut self, declarations: &Declarations, handle: u32, object: &Object) {
-        self.entries += 1;
+        let mut new = false;
         let mut found: Vec<[u8; 3]> = Vec::with_capacity(256);
         texts(declarations, object, |_, kind, text| {
             let lower = text.to_lowercase();
             found.extend(grams(&lower));
             if let Some(identifier) = identifier(&lower) {
-                push(self.identifiers.entry(identifier).or_default(), handle);
+                new |= push(self.identifiers.entry(identifier).or_default(), handle);
             }
             match (kind, network(&lower)) {
                 (AttributeKind::Ip, Some(net)) => {
-                    push(self.addresses.entry(net.addr()).or_default(), handle);
+                    new |= push(self.addresses.entry(net.addr()).or_default(), handle);
                 }
                 (AttributeKind::Cidr, Some(net)) => {
-                    push(self.networks.entry(net.trunc()).or_default(), handle);
+                    new |= push(self.networks.entry(net.trunc()).or_default(), handle);
                 }
                 _ => {}
             }
@@ -44,29 +44,9 @@ impl SearchIndex {
         found.sort_unstable();
         found.dedup();
         for gram in found {
-            self.grams.entry(gram).or_default().insert(handle);
+            new |= self.grams.entry(gram).or_default().insert(handle);
         }
-    }
-
-    /// Takes in all that another index knows.
-    pub(super) fn absorb(&mut self, other: &Self) {
-        self.entries += other.entries;
-        for (gram, set) in &other.grams {
-            *self.grams.entry(*gram).or_default() |= set;
-        }
-        let all = |list: &mut Vec<u32>, more: &[u32]| more.iter().for_each(|h| push(list, *h));
-        for (identifier, handles) in &other.identifiers {
-            all(
-                self.identifiers.entry(identifier.clone()).or_default(),
-                handles,
-            );
-        }
-        for (address, handles) in &other.addresses {
-            all(self.addresses.entry(*address).or_default(), handles);
-        }
-        for (network, handles) in &other.networks {
-            all(self.networks.entry(*network).or_default(), handles);
-        }
+        self.entries += usize::from(new);
     }
 
     /// Objects that may hold the text; `None` if it is too short to say.
@@ -135,9 +115,14 @@ impl SearchIndex {
     }
 }
 
-fn push(list: &mut Vec<u32>, handle: u32) {
-    if list.last() != Some(&handle) {
-        list.push(handle);
+/// Puts a handle into a sorted list; false if it was there.
+fn push(list: &mut Vec<u32>, handle: u32) -> bool {
+    match list.binary_search(&handle) {
+        Ok(_) => false,
+        Err(place) => {
+            list.insert(place, handle);
+            true
+        }
     }
 }
 

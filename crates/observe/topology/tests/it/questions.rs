@@ -46,6 +46,30 @@ fn check(object: ObjectRef, level: StatusLevel, second: i64) -> CheckResult {
 }
 
 #[test]
+fn each_version_finds_its_own_texts_in_the_index_all_share() {
+    let mut map = small();
+    let mut versions = vec![(map.head().clone(), "front".to_owned())];
+    for second in 2..40 {
+        let name = format!("renamed-{second}-times");
+        let network = cloud::network(1, &name);
+        map.apply(&scan(second, vec![reading("ssh", second, vec![network])]))
+            .expect("sound");
+        versions.push((map.head().clone(), name));
+    }
+    let expected = [("network/net1".to_owned(), Match::Exact)];
+    for (version, name) in &versions {
+        assert_eq!(found(version, name), expected);
+        let others = versions.iter().filter(|(_, other)| other != name);
+        for (_, other) in others {
+            assert!(
+                found(version, other).is_empty(),
+                "{name} is found as {other}"
+            );
+        }
+    }
+}
+
+#[test]
 fn anything_pasted_is_found() {
     let mut map = small();
     let version = map.head().clone();
