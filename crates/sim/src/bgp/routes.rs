@@ -57,6 +57,11 @@ pub(super) fn slot_of_prefix(prefix: Ipv4Net) -> Option<u32> {
     (prefix.prefix_len() == 24 && slot < SLOTS).then_some(slot)
 }
 
+/// The prefix that a slot stands for.
+pub(super) fn prefix_of_slot(slot: u32) -> Ipv4Net {
+    Ipv4Net::new_assert((FIRST_PREFIX + (slot << 8)).into(), 24)
+}
+
 /// What an injector announces.
 #[derive(Debug, Clone, Copy)]
 pub struct Source {
@@ -84,8 +89,8 @@ impl Source {
 
     /// The message that announces an IPv4 prefix by its slot.
     pub(super) fn announce_slot(&self, slot: u32) -> Vec<u8> {
-        let prefix = (FIRST_PREFIX + (slot << 8)).to_be_bytes();
-        let nlri = [24, prefix[0], prefix[1], prefix[2]];
+        let [a, b, c, _] = prefix_of_slot(slot).network().octets();
+        let nlri = [24, a, b, c];
         messages::update(&[], &self.attributes(0, 0), &nlri)
     }
 

@@ -32,7 +32,7 @@ enum Verb {
         name: String,
         #[arg(long)]
         json: bool,
-        /// Of a BGP benchmark, only these programs (netwright, frr, bird, gobgp).
+        /// Of a BGP benchmark, only these programs (netwright, frr, bird, gobgp, exabgp).
         #[arg(long, value_delimiter = ',')]
         only: Vec<Software>,
     },

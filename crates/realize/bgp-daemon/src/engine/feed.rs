@@ -13,7 +13,7 @@ use bgp::attribute::{Attributes, Origin as OriginCode};
 use bgp::config::{Config, KernelSource, KernelTable};
 use bgp::nlri::{Label, Nlri, Route};
 use bgp::policy::{Source, Subject, Verdict};
-use bgp::rib::{Reach, RibChange, TableChange, TableId};
+use bgp::rib::{RibChange, TableChange, TableId};
 use bgp::speaker::{SessionReport, Vtep};
 use bgp::{Family, PeerId};
 use ipnet::IpNet;
@@ -266,11 +266,10 @@ impl Core {
             return;
         };
         let news = feed.kernel.take_news();
-        for (next_hop, metric) in news.next_hops {
+        for (next_hop, reach) in news.next_hops {
             let NextHop::Routed { address, .. } = next_hop else {
                 continue;
             };
-            let reach = metric.map_or(Reach::Unreachable, Reach::Metric);
             let change = RibChange::NextHop(address, reach);
             self.speaker.rib_mut().configure(change);
         }

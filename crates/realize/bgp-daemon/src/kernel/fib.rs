@@ -2,11 +2,13 @@
 //! next-hop group (Linux 5.3), so when a way to them changes, one object changes and not a million routes. It does no
 //! I/O, and it never makes a step that touches what carries another protocol's number.
 
+use super::hops::{HopSet, hash, ways_to};
+use super::lengths::Lengths;
 use super::next_hop::{NextHop, Tunnel, Want};
 use super::wire::{Hop, Object, ObjectContent, Route, RouteKey, RouteKind, Way};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::net::IpAddr;
 
 /// Ids of our next-hop objects start here; others number theirs from one.
 const FIRST_ID: u32 = 179_000_000;
@@ -47,23 +49,14 @@ struct Entry {
     judged: bool,
 }
 
-/// Next hops that routes share.
-#[derive(Debug)]
-struct HopSet {
-    next_hops: Vec<(NextHop, u16)>,
-    ways: Vec<(Hop, u16)>,
-    routes: usize,
-    group: Option<u32>,
-    /// The group that an earlier run used for it, as a route in the kernel shows.
-    adopt: Option<u32>,
-}
-
 #[derive(Debug)]
 pub(crate) struct Fib {
     protocol: u8,
     /// Whether the kernel knows next-hop objects.
     objects: bool,
     entries: HashMap<RouteKey, Entry>,
+    /// Of what is wanted.
+    lengths: Lengths,
     dirty: BTreeSet<RouteKey>,
     sets: Vec<Option<HopSet>>,
     set_ids: HashMap<Vec<(NextHop, u16)>, u32>,
@@ -84,6 +77,7 @@ impl Fib {
             protocol,
             objects,
             entries: HashMap::new(),
+            lengths: Lengths::default(),
             dirty: BTreeSet::new(),
             sets: Vec::new(),
             set_ids: HashMap::new(),
@@ -143,9 +137,33 @@ impl Fib {
             return;
         }
         let entry = *entry;
+        match (before, target) {
+            (None, Some(_)) => self.lengths.add(key.table, key.prefix),
+            (Some(_), None) => self.lengths.remove(key.table, key.prefix),
+            _ => {}
+        }
         self.release(before);
         self.dirty.insert(key);
         self.suggest(&entry);
+    }
+
+    /// Whether a route of ours leads to an address; the longest that covers it decides.
+    pub(crate) fn leads_to(&self, table: u32, metric: u32, address: IpAddr) -> bool {
+        let wanted = self.lengths.covering(table, address).find_map(|prefix| {
+            let key = RouteKey {
+                table,
+                prefix,
+                metric,
+            };
+            self.entries.get(&key)?.want
+        });
+        match wanted {
+            Some(Target::Set(id)) => {
+                let set = self.sets[id as usize].as_ref();
+                set.is_some_and(|set| !set.ways.is_empty())
+            }
+            Some(Target::Blackhole) | None => false,
+        }
     }
 
     /// A route of an earlier run tells which group its set should adopt.
@@ -550,29 +568,6 @@ impl Fib {
             }
         }
     }
-}
-
-fn hash(hops: &[(Hop, u16)]) -> u64 {
-    let mut hops = hops.to_vec();
-    hops.sort_unstable();
-    let mut hasher = DefaultHasher::new();
-    hops.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// The ways to next hops, each once, with the weights of those that share it added.
-fn ways_to(
-    next_hops: &[(NextHop, u16)],
-    resolve: impl Fn(&NextHop) -> Vec<(Hop, u16)>,
-) -> Vec<(Hop, u16)> {
-    let mut ways = BTreeMap::<Hop, u16>::new();
-    for (next_hop, weight) in next_hops {
-        for (hop, share) in resolve(next_hop) {
-            let sum = ways.entry(hop).or_default();
-            *sum = sum.saturating_add(weight.saturating_mul(share)).min(256);
-        }
-    }
-    ways.into_iter().collect()
 }
 
 impl Step {

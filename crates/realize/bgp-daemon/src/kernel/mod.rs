@@ -4,6 +4,8 @@
 //! with them), and the speaker never waits for it.
 
 mod fib;
+mod hops;
+mod lengths;
 mod link;
 mod neighbor;
 mod netlink;
@@ -18,6 +20,7 @@ pub(crate) use underlay::PROTOCOL_KERNEL;
 pub(crate) use wire::TABLE_MAIN;
 
 use bgp::nlri::Mac;
+use bgp::rib::Reach;
 use ipnet::IpNet;
 use mio::Waker;
 use parking_lot::Mutex;
@@ -66,8 +69,8 @@ pub(crate) struct OwnEnd {
 /// What the kernel's thread has to tell. Only the last of each thing counts, so what waits is bounded by the things.
 #[derive(Debug, Default)]
 pub(crate) struct News {
-    /// How these next hops are reached now: the metric of the way there, `None` if there is none.
-    pub(crate) next_hops: HashMap<NextHop, Option<u32>>,
+    /// How these next hops are reached now.
+    pub(crate) next_hops: HashMap<NextHop, Reach>,
     /// Routes to redistribute that came, changed or went.
     pub(crate) imported: HashMap<(u32, IpNet), Option<Imported>>,
     /// Interfaces that went up or down.

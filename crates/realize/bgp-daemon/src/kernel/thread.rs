@@ -13,6 +13,7 @@ use super::wire::{
     Route,
 };
 use super::{Imported, Leave, News, OwnEnd, Pending, Settings, Shared};
+use bgp::rib::Reach;
 use ipnet::IpNet;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -47,7 +48,7 @@ pub(super) struct Worker {
     /// What was told of our ends of tunnels, by VNI.
     own_ends: BTreeMap<u32, Option<OwnEnd>>,
     /// What was told last of the next hops that are tracked.
-    tracked: HashMap<NextHop, Option<u32>>,
+    tracked: HashMap<NextHop, Reach>,
     imported: HashMap<(u32, IpNet), Imported>,
     state: State,
 }
@@ -116,6 +117,8 @@ impl Worker {
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(8);
         self.follow_neighbors();
+        // Before anything is asked: to who knows no route yet, every next hop is unreachable.
+        self.resync();
         loop {
             let stop = self.take_requests();
             self.notifications();
@@ -157,8 +160,9 @@ impl Worker {
         for table in dropped {
             self.fib.forget_table(table);
         }
+        let ours_changed = !routes.is_empty();
         for ((table, prefix), want) in routes {
-            let metric = self.settings.metrics.get(&table).copied().unwrap_or(METRIC);
+            let metric = self.metric_of(table);
             let key = super::wire::RouteKey {
                 table,
                 prefix,
@@ -172,6 +176,9 @@ impl Worker {
             self.tracked
                 .retain(|next_hop, _| next_hops.contains(next_hop));
             self.track(next_hops);
+        }
+        if ours_changed {
+            self.judge_again(|told| !matches!(told, Reach::Metric(_)));
         }
         if sweep {
             self.fib.sweep();
@@ -214,9 +221,9 @@ impl Worker {
         let mut news = Vec::new();
         for next_hop in next_hops {
             if !self.tracked.contains_key(&next_hop) {
-                let metric = self.metric_to(&next_hop);
-                self.tracked.insert(next_hop, metric);
-                news.push((next_hop, metric));
+                let reach = self.reach(&next_hop);
+                self.tracked.insert(next_hop, reach);
+                news.push((next_hop, reach));
             }
         }
         if !news.is_empty() {
@@ -224,9 +231,42 @@ impl Worker {
         }
     }
 
-    fn metric_to(&self, next_hop: &NextHop) -> Option<u32> {
+    /// By a route of others, else by one of ours, whose own way is always by a route of others. We are where we are.
+    fn reach(&self, next_hop: &NextHop) -> Reach {
         let resolution = self.underlay.resolve(next_hop);
-        (!resolution.ways.is_empty()).then_some(resolution.metric)
+        if !resolution.ways.is_empty() {
+            return Reach::Metric(resolution.metric);
+        }
+        let NextHop::Routed { table, address } = *next_hop else {
+            return Reach::Unreachable;
+        };
+        if self.underlay.is_own(address) {
+            return Reach::Metric(0);
+        }
+        let metric = self.metric_of(table);
+        match self.fib.leads_to(table, metric, address) {
+            true => Reach::Tunnel(metric),
+            false => Reach::Unreachable,
+        }
+    }
+
+    /// Of our routes in a table.
+    fn metric_of(&self, table: u32) -> u32 {
+        self.settings.metrics.get(&table).copied().unwrap_or(METRIC)
+    }
+
+    /// Tells of the next hops that are reached in another way than before, among those that `which` names.
+    fn judge_again(&mut self, which: impl Fn(Reach) -> bool) {
+        let told = self.tracked.iter().filter(|(_, told)| which(**told));
+        let now = told.map(|(next_hop, told)| (*next_hop, *told, self.reach(next_hop)));
+        let news: Vec<_> = now
+            .filter(|(_, told, now)| told != now)
+            .map(|(next_hop, _, now)| (next_hop, now))
+            .collect();
+        if !news.is_empty() {
+            self.tracked.extend(news.iter().copied());
+            self.tell(|told| told.next_hops.extend(news));
+        }
     }
 
     // ---- notifications ----
@@ -310,11 +350,11 @@ impl Worker {
             }
             return;
         }
-        let key = route.key;
+        let (key, kind) = (route.key, route.kind);
         if is_new {
             self.underlay.set_route(route);
         } else {
-            self.underlay.remove_route(key);
+            self.underlay.remove_route(key, kind);
             self.fib.freed(key);
         }
         self.state.underlay = true;
@@ -429,18 +469,7 @@ impl Worker {
         let underlay = &self.underlay;
         let ways = |next_hop: &NextHop| -> Vec<(Hop, u16)> { underlay.resolve(next_hop).ways };
         self.fib.resolve(ways);
-        let mut news = Vec::new();
-        for (next_hop, told) in &mut self.tracked {
-            let resolution = underlay.resolve(next_hop);
-            let metric = (!resolution.ways.is_empty()).then_some(resolution.metric);
-            if metric != *told {
-                *told = metric;
-                news.push((*next_hop, metric));
-            }
-        }
-        if !news.is_empty() {
-            self.tell(|told| told.next_hops.extend(news));
-        }
+        self.judge_again(|_| true);
         self.tell_own_ends();
         self.fib.tunnels_changed();
     }

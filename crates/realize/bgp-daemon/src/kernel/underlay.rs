@@ -1,12 +1,13 @@
 //! The kernel's links and the routes of others, as they are told: how a next hop is reached, and what there is to
 //! redistribute. It does no I/O.
 
+use super::lengths::Lengths;
 use super::link::{Link, LinkKind};
 use super::next_hop::{NextHop, Tunnel};
 use super::wire::{Hop, Object, ObjectContent, Route, RouteKey, RouteKind, Way};
 use bgp::nlri::Mac;
 use ipnet::IpNet;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
 /// `RTPROT_KERNEL`: the routes that come with an interface's addresses.
@@ -67,8 +68,9 @@ pub(crate) struct Underlay {
     vxlans: HashMap<u32, u32>,
     /// By prefix, then by metric: the lowest wins.
     routes: HashMap<(u32, IpNet), BTreeMap<u32, Route>>,
-    /// How many prefixes of a length there are, by table and family, so that only those are looked up.
-    lengths: HashMap<(u32, bool), BTreeMap<u8, usize>>,
+    lengths: Lengths,
+    /// The host's addresses.
+    own: HashSet<IpAddr>,
     objects: HashMap<u32, ObjectContent>,
 }
 
@@ -135,7 +137,16 @@ impl Underlay {
         self.objects.insert(object.id, object.content);
     }
 
+    /// Whether it is an address of this host.
+    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
+        self.own.contains(&address)
+    }
+
     pub(crate) fn set_route(&mut self, route: Route) {
+        if route.kind == RouteKind::Local {
+            self.own.insert(route.key.prefix.addr());
+            return;
+        }
         let RouteKey {
             table,
             prefix,
@@ -143,13 +154,16 @@ impl Underlay {
         } = route.key;
         let of_prefix = self.routes.entry((table, prefix)).or_default();
         if of_prefix.is_empty() {
-            let lengths = self.lengths.entry((table, is_v6(prefix))).or_default();
-            *lengths.entry(prefix.prefix_len()).or_default() += 1;
+            self.lengths.add(table, prefix);
         }
         of_prefix.insert(metric, route);
     }
 
-    pub(crate) fn remove_route(&mut self, key: RouteKey) {
+    pub(crate) fn remove_route(&mut self, key: RouteKey, kind: RouteKind) {
+        if kind == RouteKind::Local {
+            self.own.remove(&key.prefix.addr());
+            return;
+        }
         let RouteKey {
             table,
             prefix,
@@ -161,13 +175,7 @@ impl Underlay {
         of_prefix.remove(&metric);
         if of_prefix.is_empty() {
             self.routes.remove(&(table, prefix));
-            let lengths = self.lengths.entry((table, is_v6(prefix))).or_default();
-            if let Some(count) = lengths.get_mut(&prefix.prefix_len()) {
-                *count -= 1;
-                if *count == 0 {
-                    lengths.remove(&prefix.prefix_len());
-                }
-            }
+            self.lengths.remove(table, prefix);
         }
     }
 
@@ -213,12 +221,8 @@ impl Underlay {
 
     /// The longest prefix that has a way.
     fn lookup(&self, table: u32, address: IpAddr) -> Resolution {
-        let lengths = self.lengths.get(&(table, address.is_ipv6()));
-        for length in lengths.into_iter().flat_map(|lengths| lengths.keys().rev()) {
-            let Ok(prefix) = IpNet::new(address, *length) else {
-                continue;
-            };
-            let routes = self.routes.get(&(table, prefix.trunc()));
+        for prefix in self.lengths.covering(table, address) {
+            let routes = self.routes.get(&(table, prefix));
             if let Some((route, hops)) = routes.and_then(|routes| self.usable(routes)) {
                 return Resolution {
                     ways: hops
@@ -266,10 +270,6 @@ impl Underlay {
             },
         }
     }
-}
-
-const fn is_v6(prefix: IpNet) -> bool {
-    matches!(prefix, IpNet::V6(_))
 }
 
 fn through(interface: u32, gateway: IpAddr, onlink: bool) -> Resolution {
@@ -357,7 +357,7 @@ mod tests {
             gateways(&underlay, "198.51.100.7"),
             expected("192.0.2.1", 1)
         );
-        underlay.remove_route(route("0.0.0.0/0", 0, None, 1).key);
+        underlay.remove_route(route("0.0.0.0/0", 0, None, 1).key, RouteKind::Unicast);
         assert_eq!(gateways(&underlay, "198.51.100.7"), []);
         assert_eq!(underlay.routes().count(), 0);
     }
@@ -371,6 +371,22 @@ mod tests {
         drop.kind = RouteKind::Blackhole;
         underlay.set_route(drop);
         assert_eq!(gateways(&underlay, "192.0.2.9"), []);
+    }
+
+    #[test]
+    fn the_hosts_addresses_are_known_and_are_no_routes() {
+        let mut underlay = Underlay::default();
+        underlay.set_link(link(1, true));
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let own = Route {
+            kind: RouteKind::Local,
+            ..route("192.0.2.1/32", 0, None, 1)
+        };
+        underlay.set_route(own.clone());
+        assert!(underlay.is_own(address));
+        assert_eq!(underlay.routes().count(), 0);
+        underlay.remove_route(own.key, own.kind);
+        assert!(!underlay.is_own(address));
     }
 
     #[test]

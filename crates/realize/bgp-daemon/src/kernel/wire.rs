@@ -49,7 +49,9 @@ pub(crate) enum RouteKind {
     Unicast,
     /// Dropped in silence (`RTN_BLACKHOLE`).
     Blackhole,
-    /// One of the kernel's other kinds: local, broadcast, unreachable, …
+    /// An address of this host.
+    Local,
+    /// One of the kernel's other kinds: broadcast, unreachable, …
     Other(u8),
 }
 
@@ -57,6 +59,7 @@ impl RouteKind {
     const fn from_code(code: u8) -> Self {
         match code {
             1 => Self::Unicast,
+            2 => Self::Local,
             6 => Self::Blackhole,
             other => Self::Other(other),
         }
@@ -65,6 +68,7 @@ impl RouteKind {
     const fn code(self) -> u8 {
         match self {
             Self::Unicast => 1,
+            Self::Local => 2,
             Self::Blackhole => 6,
             Self::Other(code) => code,
         }
@@ -187,7 +191,7 @@ impl Route {
         Message::new(RTM_GETROUTE, 0, &header)
     }
 
-    /// Of a notification or a dump; `None` if it is no route of ours to know: a cached one, a local address, a multicast
+    /// Of a notification or a dump; `None` if it is no route of ours to know: a cached one, a broadcast address, a multicast
     /// route, or one with what we do not read.
     pub(super) fn read(payload: &[u8]) -> Option<Self> {
         let (family, length) = (*payload.first()?, *payload.get(1)?);
@@ -218,7 +222,7 @@ impl Route {
             libc::AF_INET6 => [0; 16].into(),
             _ => return None,
         };
-        if flags & RTM_F_CLONED != 0 || table == TABLE_LOCAL {
+        if flags & RTM_F_CLONED != 0 || (table == TABLE_LOCAL && kind != RouteKind::Local) {
             return None;
         }
         if way == Way::Hops(Vec::new()) && (single.interface != 0 || single.gateway.is_some()) {

@@ -21,16 +21,22 @@ fn kernel(netns: &Netns, n: u8) -> Kernel {
     let routes = routes.iter().flat_map(|shown| shown.lines());
     let routes = routes.filter(|line| line.starts_with(|first: char| first.is_ascii_digit()));
     let mac = router_mac(n);
-    let lines = |line: &str| {
-        let shown = netns.must(line);
-        shown.lines().filter(|line| line.contains(&mac)).count()
+    let neighbors = netns.must("ip neigh show dev br1 nud permanent");
+    let forwards = netns.must("bridge fdb show dev vx1");
+    // A bridge that knows VLANs shows one for each.
+    let has = |table: &str| {
+        let mut lines = forwards.lines();
+        lines.any(|line| line.contains(&mac) && line.split(' ').any(|word| word == table))
     };
     Kernel {
         routes: routes
             .filter_map(|line| Some(line.split(' ').next()?.to_owned()))
             .collect(),
-        neighbors: lines("ip neigh show dev br1 nud permanent"),
-        forwards: lines("bridge fdb show dev vx1"),
+        neighbors: neighbors.lines().filter(|line| line.contains(&mac)).count(),
+        forwards: ["self", "master"]
+            .into_iter()
+            .filter(|table| has(table))
+            .count(),
     }
 }
 
@@ -121,6 +127,56 @@ fn an_address_that_frr_finds_in_its_l2_domain_is_a_host_route_of_the_vrf() {
         shown.is_empty().then_some(())
     });
     assert!(kernel(&left, 2).routes.contains(&prefixes(2)[0]));
+}
+
+/// A leaf of a fabric: its VTEP is a loopback that eBGP carries, and EVPN is between the loopbacks.
+fn leaf(n: u8, announced: bool) -> String {
+    let spine = if n == 1 { 2 } else { 6 };
+    let overlay = config(n, "shutdown")
+        .replace("on-stop", "ebgp-requires-policy = false\non-stop")
+        .replace(
+            "connect-retry = 1",
+            &format!("connect-retry = 1\nlocal-address = \"192.0.2.{n}\""),
+        );
+    let network = match announced {
+        true => format!("[[networks]]\nprefix = \"192.0.2.{n}/32\"\n"),
+        false => String::new(),
+    };
+    format!(
+        "{overlay}[[neighbors]]\naddress = \"198.51.100.{spine}\"\nremote-as = 65009\nallow-own-as = 1\nconnect-retry = 1\n\
+         [[kernel]]\ntable = 254\n{network}"
+    )
+}
+
+#[test]
+fn vteps_may_be_loopbacks_that_bgp_itself_has_found() {
+    let [left, spine, right] = ["left", "spine", "right"].map(Netns::new);
+    left.join("eth0", &spine, "eth1");
+    right.join("eth0", &spine, "eth2");
+    for (netns, n) in [(&left, 1), (&right, 2)] {
+        netns.must(&format!("ip addr add 192.0.2.{n}/32 dev lo"));
+    }
+    left.must("ip addr add 198.51.100.1/30 dev eth0");
+    spine.must("ip addr add 198.51.100.2/30 dev eth1");
+    right.must("ip addr add 198.51.100.5/30 dev eth0");
+    spine.must("ip addr add 198.51.100.6/30 dev eth2");
+    let (host, _far_host) = (ours(&left, 1), ours(&right, 2));
+    let between = "[global]\nasn = 65009\nrouter-id = \"10.0.0.9\"\nebgp-requires-policy = false\n\
+        [[kernel]]\ntable = 254\n\
+        [[neighbors]]\naddress = \"198.51.100.1\"\nremote-as = 65000\nconnect-retry = 1\n\
+        [[neighbors]]\naddress = \"198.51.100.5\"\nremote-as = 65000\nconnect-retry = 1\n";
+    let _spine = Running::start(&spine, between);
+    let a = Running::start(&left, &leaf(1, true));
+    let b = Running::start(&right, &leaf(2, true));
+    a.wait_up("192.0.2.2");
+    wait(&left, 2, "the other leaf's prefixes", &complete(2));
+    ping(&host, 2);
+    // Without a way to the loopback there is none into the tunnel, whatever the session is told.
+    b.reload(&leaf(2, false)).expect("valid");
+    wait(&left, 2, "no way to the other leaf", &NOTHING);
+    b.reload(&leaf(2, true)).expect("valid");
+    wait(&left, 2, "the way is back", &complete(2));
+    ping(&host, 2);
 }
 
 #[test]

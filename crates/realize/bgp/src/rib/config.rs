@@ -264,5 +264,8 @@ pub enum RibChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reach {
     Metric(u32),
+    /// Only by a route that BGP itself has put there: the far end of a tunnel may be found so, the next hop of what is
+    /// routed hop by hop may not, or routes could lead to themselves.
+    Tunnel(u32),
     Unreachable,
 }

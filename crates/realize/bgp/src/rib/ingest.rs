@@ -277,12 +277,9 @@ impl Rib {
 
     /// The next hop of a membership leads nowhere that matters (RFC 4684 5): it is not asked about.
     pub(super) fn unreachable(&self, family: Family, set: SetId) -> Option<Rejection> {
-        if family == Family::RouteTarget {
-            return None;
-        }
         let hop = self.sets.get(set).attributes.next_hop?;
-        let reach = self.hops.reach(hop.address());
-        (reach == super::Reach::Unreachable).then_some(Rejection::Unreachable)
+        let rejects = self.hops.rejects(family, hop.address());
+        rejects.then_some(Rejection::Unreachable)
     }
 
     fn take_away(

@@ -1,6 +1,7 @@
 //! What the caller's routing table says about next hops.
 
 use super::config::Reach;
+use crate::Family;
 use hashbrown::HashMap;
 use std::net::IpAddr;
 
@@ -23,13 +24,25 @@ impl NextHops {
 
     pub(crate) fn metric(&self, address: IpAddr) -> u32 {
         match self.reach(address) {
-            Reach::Metric(metric) => metric,
+            Reach::Metric(metric) | Reach::Tunnel(metric) => metric,
             // Paths that need the next hop are not compared at all; those that do not are not judged by it.
             Reach::Unreachable => 0,
         }
     }
 
-    pub(crate) fn reach(&self, address: IpAddr) -> Reach {
+    /// Whether routes of a family cannot be used for their next hop.
+    pub(crate) fn rejects(&self, family: Family, address: IpAddr) -> bool {
+        let to_tunnel = matches!(family, Family::Vpnv4 | Family::Vpnv6 | Family::Evpn);
+        match self.reach(address) {
+            // A membership leads nowhere (RFC 4684).
+            _ if family == Family::RouteTarget => false,
+            Reach::Metric(_) => false,
+            Reach::Tunnel(_) => !to_tunnel,
+            Reach::Unreachable => true,
+        }
+    }
+
+    fn reach(&self, address: IpAddr) -> Reach {
         if self.known.is_empty() {
             return Reach::Metric(0);
         }

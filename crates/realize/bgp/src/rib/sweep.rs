@@ -12,12 +12,12 @@ use super::Rib;
 use super::audience::Slot;
 use super::executor::on_each;
 use super::ingest::Tally;
+use super::intern::SetId;
 use super::key::Space;
 use super::path::{Freshness, OrderNumber, Path, SourceId};
 use super::shard::{Judge, Revision, Shard};
 use super::tables::with_table;
 use super::view::Rejection;
-use super::{Reach, intern::SetId};
 use crate::Family;
 use crate::nlri::Route;
 use std::collections::{BTreeMap, BTreeSet};
@@ -267,7 +267,7 @@ impl<'a> Visit<'a> {
                 judge,
                 range.clone(),
                 |path| orders.fates.contains_key(&path.source) || hop_changed(orders, judge, path),
-                |_, path| revise(orders, judge, path),
+                |_, path| revise(orders, judge, *family, path),
                 |key, old, new| {
                     let slot = old.source.slot();
                     let peer = slot.and_then(|slot| judge.peers.get(slot));
@@ -308,7 +308,7 @@ fn next_hop(judge: &Judge<'_>, used: SetId) -> Option<IpAddr> {
     Some(hop.address())
 }
 
-fn revise<X>(orders: &Orders, judge: &Judge<'_>, path: &mut Path<X>) -> Revision {
+fn revise<X>(orders: &Orders, judge: &Judge<'_>, family: Family, path: &mut Path<X>) -> Revision {
     let mut what = Revision::Keep;
     for (number, fate) in orders.fates.get(&path.source).into_iter().flatten() {
         if !path.done.is_before(*number) {
@@ -322,8 +322,9 @@ fn revise<X>(orders: &Orders, judge: &Judge<'_>, path: &mut Path<X>) -> Revision
         }
     }
     if hop_changed(orders, judge, path) {
-        let reach = next_hop(judge, path.used).map(|hop| judge.hops.reach(hop));
-        path.rejection = (reach == Some(Reach::Unreachable)).then_some(Rejection::Unreachable);
+        let hop = next_hop(judge, path.used);
+        let rejects = hop.is_some_and(|hop| judge.hops.rejects(family, hop));
+        path.rejection = rejects.then_some(Rejection::Unreachable);
         // Also if only the metric is another.
         what = Revision::Change;
     }

@@ -37,7 +37,7 @@ pub fn run(name: &str, only: &[Software]) -> Result<Vec<Measurement>> {
             .filter(|software| only.is_empty() || only.contains(software))
             .collect()
     };
-    use Software::{Bird, Frr, Gobgp, Netwright};
+    use Software::{Bird, Exabgp, Frr, Gobgp, Netwright};
     let all = with(&[Netwright, Bird, Frr, Gobgp]);
     let evpn = with(&[Netwright, Frr, Gobgp]);
     match name {
@@ -52,7 +52,7 @@ pub fn run(name: &str, only: &[Software]) -> Result<Vec<Measurement>> {
         "bgp-rtc" => convergence::measure(&Case::RTC, &with(&[Netwright, Gobgp])),
         "bgp-latency" => latency::measure(&all),
         "bgp-late" => latency::late(&all),
-        "bgp-torture" => torture::measure(&all),
+        "bgp-torture" => torture::measure(&with(&[Netwright, Bird, Frr, Gobgp, Exabgp])),
         "bgp-fanout" => fanout::measure(&all),
         _ => bail!("no BGP benchmark is called '{name}'"),
     }

@@ -46,6 +46,12 @@ fn protocol(
     if neighbor.bfd {
         out.push_str("  bfd on;\n");
     }
+    if let Some((restart, long)) = neighbor.stale {
+        writeln!(out, "  graceful restart time {restart};")?;
+        writeln!(out, "  long lived graceful restart on;")?;
+        writeln!(out, "  long lived stale time {long};")?;
+    }
+    out.push_str(&neighbor.extra);
     for family in &neighbor.families {
         let (channel, table) = channel(*family);
         writeln!(

@@ -1,6 +1,6 @@
 //! ExaBGP: a scripted speaker without a RIB. Commands go in through a pipe, messages come out as JSON lines in a file.
 
-use super::{Program, Router, RouterConfig, Routes, line};
+use super::{PORT, Program, Router, RouterConfig, Routes, line};
 use anyhow::{Context, Result};
 use bgp::Family;
 use nix::sys::stat::Mode;
@@ -41,6 +41,9 @@ fn configuration(config: &RouterConfig, folder: &Path) -> Result<String, std::fm
             "  local-as {};\n  peer-as {};",
             config.asn, neighbor.asn
         )?;
+        if neighbor.passive {
+            writeln!(out, "  passive;\n  listen {PORT};")?;
+        }
         if let Some(password) = &neighbor.password {
             writeln!(out, "  md5-password \"{password}\";")?;
         }
@@ -140,8 +143,8 @@ impl Program for Exabgp {
         Ok(routes)
     }
 
-    fn listens(&self) -> bool {
-        false
+    fn listens(&self, config: &RouterConfig) -> bool {
+        config.neighbors.iter().any(|neighbor| neighbor.passive)
     }
 }
 

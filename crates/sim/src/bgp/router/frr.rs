@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) struct Frr;
 
@@ -39,6 +39,12 @@ fn neighbor(out: &mut String, neighbor: &Neighbor) -> std::fmt::Result {
     if neighbor.bfd {
         writeln!(out, " neighbor {address} bfd")?;
     }
+    if let Some((restart, long)) = neighbor.stale {
+        // Of the whole daemon, not of the neighbour.
+        writeln!(out, " bgp graceful-restart restart-time {restart}")?;
+        writeln!(out, " bgp long-lived-graceful-restart stale-time {long}")?;
+    }
+    out.push_str(&neighbor.extra);
     Ok(())
 }
 
@@ -120,6 +126,10 @@ impl Program for Frr {
         let mut bgpd = process("bgpd");
         bgpd.push("-Z".to_owned());
         Ok(vec![bgpd])
+    }
+
+    fn meeting_point(&self, config: &RouterConfig, folder: &Path) -> Option<PathBuf> {
+        config.kernel.then(|| folder.join("zserv.api"))
     }
 
     fn control(&self, folder: &Path) -> Vec<String> {

@@ -41,8 +41,13 @@ fn neighbor(out: &mut String, config: &RouterConfig, neighbor: &Neighbor) -> std
     )?;
     writeln!(
         out,
-        "  [neighbors.graceful-restart.config]\n    enabled = true\n    restart-time = 60"
+        "  [neighbors.graceful-restart.config]\n    enabled = true\n    restart-time = {}",
+        neighbor.stale.map_or(60, |(restart, _)| restart)
     )?;
+    if neighbor.stale.is_some() {
+        writeln!(out, "    long-lived-enabled = true")?;
+    }
+    out.push_str(&neighbor.extra);
     if neighbor.reflector_client {
         writeln!(out, "  [neighbors.route-reflector.config]")?;
         writeln!(out, "    route-reflector-client = true")?;
@@ -59,6 +64,12 @@ fn neighbor(out: &mut String, config: &RouterConfig, neighbor: &Neighbor) -> std
             out,
             "    [neighbors.afi-safis.mp-graceful-restart.config]\n      enabled = true"
         )?;
+        if let Some((_, long)) = neighbor.stale {
+            writeln!(
+                out,
+                "    [neighbors.afi-safis.long-lived-graceful-restart.config]\n      enabled = true\n      restart-time = {long}"
+            )?;
+        }
         if neighbor.add_path {
             writeln!(
                 out,

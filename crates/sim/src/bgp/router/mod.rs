@@ -20,10 +20,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
+
+/// How long a program may take to start.
+const START: Duration = Duration::from_secs(120);
 
 /// The programs that speak BGP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +64,11 @@ impl Software {
             Self::Gobgp => true,
             Self::Exabgp => !matches!(family, Family::RouteTarget),
         }
+    }
+
+    /// Whether it passes routes of one neighbour on to another: ExaBGP only tells what it hears.
+    pub(super) const fn passes_routes_on(self) -> bool {
+        !matches!(self, Self::Exabgp)
     }
 
     fn program(self) -> &'static dyn Program {
@@ -121,6 +130,10 @@ pub struct Neighbor {
     pub bfd: bool,
     /// The most prefixes of a family it may send.
     pub max_prefixes: Option<u32>,
+    /// Seconds that routes stay as stale (RFC 4724) and then as long-lived stale (RFC 9494) while the other end restarts.
+    pub stale: Option<(u16, u32)>,
+    /// Lines in the program's own language, where it configures the neighbour: in its block, or in `router bgp`.
+    pub extra: String,
 }
 
 impl Neighbor {
@@ -136,6 +149,8 @@ impl Neighbor {
             extended_next_hop: false,
             bfd: false,
             max_prefixes: None,
+            stale: None,
+            extra: String::new(),
         }
     }
 }
@@ -176,6 +191,12 @@ trait Program: Sync {
     /// Its processes with their arguments, in the order they are to be started.
     fn processes(&self, config: &RouterConfig, folder: &Path) -> Result<Vec<Vec<String>>>;
 
+    /// The socket by which its later processes find the first one. FRR's daemons look for zebra when they start, and if it is not
+    /// there yet, ten seconds later, and then a minute later.
+    fn meeting_point(&self, _config: &RouterConfig, _folder: &Path) -> Option<PathBuf> {
+        None
+    }
+
     /// Its own command line for control, to which a command's words are added.
     fn control(&self, folder: &Path) -> Vec<String>;
 
@@ -191,8 +212,8 @@ trait Program: Sync {
         Ok(routes.get(name).map(Value::to_string).unwrap_or_default())
     }
 
-    /// Whether it listens; ExaBGP does not.
-    fn listens(&self) -> bool {
+    /// Whether it listens; ExaBGP does only for neighbours that call.
+    fn listens(&self, _config: &RouterConfig) -> bool {
         true
     }
 }
@@ -227,7 +248,8 @@ impl Router {
     /// Starts the processes, after [`Self::kill`] again.
     pub fn launch(&mut self) -> Result<()> {
         let program = self.software.program();
-        let folder = self.folder.path();
+        let folder = self.folder.path().to_owned();
+        let folder = folder.as_path();
         for (name, text) in program.files(&self.config, folder) {
             std::fs::write(folder.join(name), text)?;
         }
@@ -235,11 +257,17 @@ impl Router {
             let (name, arguments) = process.split_first().context("a process has a name")?;
             let mut command = self.namespace.command(name);
             command.args(arguments).current_dir(folder);
+            let first = self.daemons.is_empty();
             self.daemons
                 .push(Daemon::start(&mut command, &folder.join("log"))?);
+            if first && let Some(socket) = program.meeting_point(&self.config, folder) {
+                self.wait("its first process", START, |_| {
+                    Ok(UnixStream::connect(&socket).is_ok())
+                })?;
+            }
         }
-        if program.listens() {
-            self.wait("it to listen", Duration::from_secs(30), |router| {
+        if program.listens(&self.config) {
+            self.wait("it to listen", START, |router| {
                 // Some listen only in the family that their neighbours are of.
                 let neighbors = &router.config.neighbors;
                 let only_ipv6 = neighbors.iter().all(|n| n.address.is_ipv6());

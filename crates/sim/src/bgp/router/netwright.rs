@@ -28,6 +28,11 @@ fn neighbor(out: &mut String, config: &RouterConfig, neighbor: &Neighbor) -> std
     if neighbor.add_path {
         writeln!(out, "add-path-limit = \"all\"")?;
     }
+    if let Some((restart, long)) = neighbor.stale {
+        writeln!(out, "graceful-restart.restart-time = {restart}")?;
+        writeln!(out, "long-lived-graceful-restart.stale-time = {long}")?;
+    }
+    out.push_str(&neighbor.extra);
     for family in &neighbor.families {
         writeln!(out, "[neighbors.families.{family}]")?;
         if neighbor.add_path {

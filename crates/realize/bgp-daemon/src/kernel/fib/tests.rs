@@ -316,6 +316,32 @@ proptest! {
 }
 
 #[test]
+fn the_longest_route_of_ours_that_covers_an_address_leads_to_it_or_not() {
+    let mut fib = Fib::new(OURS, true);
+    let address = IpAddr::from([10, 1, 2, 3]);
+    let leads = |fib: &Fib| fib.leads_to(TABLE_MAIN, key(1).metric, address);
+    let through = |n| Some(Want::Forward(vec![(next_hop(n), 1)]));
+    let net = [1, 0, 0, 0];
+    assert!(!leads(&fib));
+    fib.want(key(1), through(0), resolver(net));
+    assert!(leads(&fib));
+    let longer = RouteKey {
+        prefix: IpNet::new([10, 1, 2, 0].into(), 24).expect("a prefix"),
+        ..key(1)
+    };
+    fib.want(longer, through(1), resolver(net));
+    assert!(!leads(&fib), "its own next hop has no way");
+    fib.resolve(resolver([1, 1, 0, 0]));
+    assert!(leads(&fib));
+    fib.want(longer, Some(Want::Blackhole), resolver(net));
+    assert!(!leads(&fib));
+    fib.want(longer, None, resolver(net));
+    assert!(leads(&fib));
+    fib.forget_table(TABLE_MAIN);
+    assert!(!leads(&fib));
+}
+
+#[test]
 fn one_object_changes_when_the_way_of_many_routes_changes() {
     let mut kernel = FakeKernel::default();
     let mut fib = Fib::new(OURS, true);

@@ -14,7 +14,7 @@ use bgp::rib::{
 };
 use bgp::{Family, FamilySet, PeerId};
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const FAMILIES: [Family; 8] = Family::ALL;
@@ -59,13 +59,21 @@ enum Step {
     },
     NextHop {
         peer: u8,
-        reachable: bool,
+        reach: Reach,
     },
     Flush,
     Send {
         peer: u8,
     },
     Quiet,
+}
+
+fn reach() -> impl Strategy<Value = Reach> {
+    prop_oneof![
+        Just(Reach::Metric(0)),
+        Just(Reach::Tunnel(0)),
+        Just(Reach::Unreachable),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -81,7 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (peer(), family(), any::<bool>()).prop_map(|(peer, family, enhanced)| Step::Refresh { peer, family, enhanced }),
         2 => (0u8..3).prop_map(|variant| Step::Policies { variant }),
         2 => (peer(), 0u8..3, 0u8..4).prop_map(|(peer, import, export)| Step::Peer { peer, import, export }),
-        1 => (peer(), any::<bool>()).prop_map(|(peer, reachable)| Step::NextHop { peer, reachable }),
+        1 => (peer(), reach()).prop_map(|(peer, reach)| Step::NextHop { peer, reach }),
         5 => Just(Step::Flush),
         6 => peer().prop_map(|peer| Step::Send { peer }),
         2 => Just(Step::Quiet),
@@ -151,7 +159,7 @@ impl World {
         let model = Model {
             peers: peers.collect(),
             policies: policies(0),
-            unreachable: BTreeSet::new(),
+            next_hops: BTreeMap::new(),
         };
         let mut world = Self {
             rib,
@@ -272,7 +280,7 @@ impl World {
                 import,
                 export,
             } => self.change_peer(peer, import, export),
-            Step::NextHop { peer, reachable } => self.next_hop(peer, reachable),
+            Step::NextHop { peer, reach } => self.next_hop(peer, reach),
             Step::Flush => {
                 self.rib.flush();
             }
@@ -317,19 +325,10 @@ impl World {
         }
     }
 
-    fn next_hop(&mut self, peer: u8, reachable: bool) {
+    fn next_hop(&mut self, peer: u8, reach: Reach) {
         let v4 = self.peer(peer).info.address;
-        let reach = if reachable {
-            Reach::Metric(0)
-        } else {
-            Reach::Unreachable
-        };
         for hop in [v4, address6(v4).into()] {
-            if reachable {
-                self.model.unreachable.remove(&hop);
-            } else {
-                self.model.unreachable.insert(hop);
-            }
+            self.model.next_hops.insert(hop, reach);
             self.rib.configure(RibChange::NextHop(hop, reach));
         }
     }

@@ -5,7 +5,7 @@ use super::lab::{Known, OWN_AS, OWN_ID, OWN_V6};
 use bgp::attribute::{Attributes, Community, ExtendedCommunity, NextHop};
 use bgp::nlri::{EvpnNlri, Nlri, Payload, RouteTarget, RtMembership};
 use bgp::policy::{Policies, Source, Subject, Verdict};
-use bgp::rib::{PeerInfo, PeerKind};
+use bgp::rib::{PeerInfo, PeerKind, Reach};
 use bgp::{Family, PeerId};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ pub(crate) struct ModelPeer {
 pub(crate) struct Model {
     pub(crate) peers: BTreeMap<PeerId, ModelPeer>,
     pub(crate) policies: Policies,
-    pub(crate) unreachable: BTreeSet<std::net::IpAddr>,
+    pub(crate) next_hops: BTreeMap<std::net::IpAddr, Reach>,
 }
 
 /// A path after import.
@@ -79,7 +79,11 @@ impl Model {
             }
         };
         let hop = attributes.next_hop?.address();
-        let resolved = nlri.family() == Family::RouteTarget || !self.unreachable.contains(&hop);
+        let resolved = match (nlri.family(), self.next_hops.get(&hop)) {
+            (Family::RouteTarget, _) | (_, None | Some(Reach::Metric(_))) => true,
+            (Family::Vpnv4 | Family::Vpnv6 | Family::Evpn, Some(Reach::Tunnel(_))) => true,
+            (_, Some(Reach::Tunnel(_) | Reach::Unreachable)) => false,
+        };
         resolved.then_some(attributes)
     }
 

@@ -3,7 +3,7 @@
 use super::config;
 use crate::world::World;
 use bgp::message::NotificationCode;
-use bgp::session::Down;
+use bgp::session::{Down, State};
 use bgp::speaker::{EventKind, Start, Swept};
 use bgp::{Family, FamilySet};
 
@@ -215,4 +215,26 @@ fn selection_does_not_wait_for_ever() {
     world.until(3_000, "selection", |world| !world.speaker(1).is_deferring());
     let late = |kind: &EventKind| matches!(kind, EventKind::SelectionStarts { timed_out: true });
     assert_eq!(world.count(1, late), 1);
+}
+
+/// Nothing is configured but the families: graceful and long-lived graceful restart are on for each.
+#[test]
+fn restarts_are_graceful_for_all_families_by_default() {
+    let names: Vec<_> = Family::ALL.iter().map(|family| family.name()).collect();
+    let families = format!("families = {names:?}");
+    let toward = |node, asn| config(node, asn, &[(1 - node, 130_003 - asn, &families)]);
+    let mut world = World::started(1, vec![toward(0, 65001), toward(1, 65002)]);
+    world.until(60_000, "the session", |world| {
+        world.state(0, 1) == State::Established
+    });
+    let report = world.report(0, 1).and_then(|report| report.session);
+    let agreed = report.expect("a session").negotiated;
+    let all = FamilySet::from_iter(Family::ALL);
+    assert_eq!(agreed.families, all);
+    assert_eq!(
+        agreed.graceful.map(|graceful| graceful.preserved),
+        Some(all)
+    );
+    let long_lived: FamilySet = agreed.long_lived.keys().copied().collect();
+    assert_eq!(long_lived, all);
 }
