@@ -66,7 +66,8 @@ async function serveBare(folder, picture) {
     if (path === '/picture.json') return response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(picture));
     const file = join(folder, path === '/' ? 'index.html' : path);
     try {
-      response.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream' }).end(readFileSync(file));
+      const content = readFileSync(file);
+      response.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream' }).end(content);
     } catch {
       response.writeHead(204).end();
     }
