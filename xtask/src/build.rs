@@ -26,6 +26,17 @@ pub(crate) fn npm(args: &[&str]) -> Result<Command> {
     Ok(npm)
 }
 
+/// Lets a command run the console's own scripts: where they are, and the Node.js they run with.
+pub(crate) fn with_node(command: &mut Command) -> Result<()> {
+    let npm = npm(&[])?;
+    command.env("NETWRIGHT_UI", ui());
+    let path = npm.get_envs().find(|(name, _)| *name == "PATH");
+    if let Some((name, Some(value))) = path {
+        command.env(name, value);
+    }
+    Ok(())
+}
+
 /// Builds the console's assets, unless they are newer than their sources.
 pub(crate) fn console() -> Result<()> {
     let built = modified(&ui().join("dist/index.html"));

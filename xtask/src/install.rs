@@ -25,7 +25,6 @@ pub(crate) const DEMO: &[Package] = &[
 
 pub(crate) const TEST: &[Package] = &[
     ("bpftool", "/usr/sbin/bpftool"),
-    ("chromium", "/usr/bin/chromium"),
     ("tcpdump", "/usr/bin/tcpdump"),
     // What discovery's tests scan: hosts with their bridges and switches, a broker, a database.
     ("openssh-server", "/usr/sbin/sshd"),
@@ -36,6 +35,9 @@ pub(crate) const TEST: &[Package] = &[
     ("mariadb-server", "/usr/sbin/mariadbd"),
     ("postgresql", "/usr/bin/psql"),
 ];
+
+/// What the console is looked at with.
+pub(crate) const BROWSER: &[Package] = &[("chromium", "/usr/bin/chromium")];
 
 pub(crate) const BENCH: &[Package] = &[("iperf3", "/usr/bin/iperf3")];
 

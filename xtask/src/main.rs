@@ -43,7 +43,7 @@ enum Task {
     Bench {
         /// Which one.
         #[arg(value_parser = [
-            "all", "api-read", "api-write", "bgp-evpn", "bgp-fanout", "bgp-late", "bgp-latency", "bgp-reflect", "bgp-rtc", "bgp-torture", "bgp-transit", "bgp-vpn", "datapath", "diff", "events", "graph", "group-ripple", "impact", "planner", "port-up", "restart", "scan",
+            "all", "api-read", "api-write", "bgp-evpn", "bgp-fanout", "bgp-late", "bgp-latency", "bgp-reflect", "bgp-rtc", "bgp-torture", "bgp-transit", "bgp-vpn", "datapath", "diff", "events", "first-screen", "graph", "group-ripple", "impact", "planner", "port-up", "restart", "scan",
         ])]
         name: String,
         /// Print one JSON object per benchmark.
@@ -93,8 +93,16 @@ fn run(task: Task) -> Result<()> {
             if name == "all" || name.starts_with("bgp-") {
                 install::packages(&[install::BGP])?;
             }
+            let browser = name == "all" || name == "first-screen";
+            if browser {
+                install::packages(&[install::BROWSER])?;
+                build::console()?;
+            }
             build::release()?;
             let mut lab = build::lab_command()?;
+            if browser {
+                build::with_node(&mut lab)?;
+            }
             lab.args(["bench", &name]).args(json.then_some("--json"));
             shell::replace_with(lab)
         }

@@ -68,7 +68,13 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
         );
     }
     crate::ensure_root("the tests load eBPF programs and make network namespaces")?;
-    install::packages(&[install::BUILD, install::DEMO, install::TEST, install::BGP])?;
+    install::packages(&[
+        install::BUILD,
+        install::DEMO,
+        install::TEST,
+        install::BROWSER,
+        install::BGP,
+    ])?;
     let mut passed = 0;
     for step in STEPS {
         if !only.is_empty() && !only.iter().any(|name| name == step.name) {

@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Aim {
     /// `value` itself may be at most this.
     AtMost(f64),
+    /// `value` itself must be at least this.
+    AtLeast(f64),
     /// `value / reference_value` must be at least this.
     RatioAtLeast(f64),
     /// `value / reference_value` may be at most this.
@@ -49,6 +51,7 @@ impl Measurement {
         };
         let (text, met) = match aim {
             Aim::AtMost(most) => (format!("≤ {most} {unit}"), value <= most),
+            Aim::AtLeast(least) => (format!("≥ {least} {unit}"), value >= least),
             Aim::RatioAtLeast(least) => (format!("≥ {least} × reference"), ratio >= least),
             Aim::RatioAtMost(most) => (format!("≤ {most} × reference"), ratio <= most),
             Aim::AtMostOver(most) => (

@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use bench::Measurement;
 
 /// The benchmarks by name.
-pub const BENCHES: [&str; 21] = [
+pub const BENCHES: [&str; 22] = [
     "api-write",
     "api-read",
     "port-up",
@@ -35,6 +35,7 @@ pub const BENCHES: [&str; 21] = [
     "graph",
     "diff",
     "impact",
+    "first-screen",
 ];
 
 /// Runs one benchmark. Those with hosts or routers need root. `only` limits the programs that a BGP benchmark compares.
@@ -61,6 +62,7 @@ pub async fn run_bench(name: &str, only: &[bgp::Software]) -> Result<Vec<Measure
         "graph" => map::graph(),
         "diff" => map::diff(),
         "impact" => map::impact(),
+        "first-screen" => map::first_screen().await,
         _ => bail!(
             "no benchmark is called '{name}'; there are {}, and all",
             BENCHES.join(", ")

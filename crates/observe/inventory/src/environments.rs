@@ -124,13 +124,15 @@ impl Inner {
         })
     }
 
-    /// Takes the environment and its map away.
+    /// Takes the environment, its schedules, its reports and its map away.
     pub(crate) fn remove(&self, name: &Environment) -> Result<()> {
         self.not_own(name)?;
         self.environments.change(|rows| match rows.remove(name) {
             Some(_) => Ok(()),
             None => Err(InventoryError::NoEnvironment(name.clone())),
         })?;
+        self.remove_schedules_of(name)?;
+        self.remove_reports_of(name)?;
         self.maps.write().remove(name);
         let dir = map_dir(&self.dir, name);
         if let Err(error) = std::fs::remove_dir_all(&dir) {

@@ -21,6 +21,8 @@ pub enum InventoryError {
     NotCancellable { id: String, state: &'static str },
     #[error("{0} scans wait already; try again when some are done")]
     TooManyScans(usize),
+    #[error("{0}")]
+    Report(String),
     #[error(transparent)]
     Map(#[from] TopologyError),
     #[error(transparent)]

@@ -2,14 +2,15 @@
 //!
 //! ```text
 //!   discovery: scans, events ──► LiveMap (one writer, its records durable before anyone sees the version) ──► versions to read
-//!   schedules ──► scans          │
+//!   schedules ──► scans, reports │
 //!   checks, messages ────────────┘
 //! ```
 //!
-//! This room decides when something is read and what becomes of it; how it is read is `discovery`'s, what it means `topology`'s. It knows no
+//! This room decides when something is read and what becomes of it; how it is read is `discovery`'s, what it means `topology`'s. It serves no
 //! HTTP, never shows what a restart would lose, and gives out no secret.
 
 mod cliques;
+mod comparisons;
 mod environments;
 mod error;
 mod kept;
@@ -17,16 +18,21 @@ mod listening;
 mod live_map;
 mod log;
 mod own;
+mod posting;
+mod reports;
 mod scans;
 mod schedules;
 
 pub use cliques::{CliqueTexts, CliqueTypeText, ConstraintText};
+pub use comparisons::Comparison;
 pub use environments::EnvironmentView;
 pub use error::{InventoryError, Result};
 pub use live_map::{LiveMap, Mark};
 pub use own::OWN;
+pub use posting::{Posting, PostingState, origin};
+pub use reports::{About, Outcome, ReportOrder, ReportRow};
 pub use scans::{ScanProgress, ScanRequest, ScanRow, ScanState};
-pub use schedules::ScanSchedule;
+pub use schedules::{Action, Scheduled};
 
 use discovery::environment::{Config, Credentials, Probe, ProbeResult, Roles, Vault};
 use discovery::events::{Sink, Status, StatusBoard};
@@ -34,13 +40,13 @@ use jiff::Timestamp;
 use journal::Lock;
 use kept::Kept;
 use parking_lot::{Mutex, RwLock};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use topology::{Declarations, Environment, Retention};
+use topology::{Declarations, Environment, ReportFormat, Retention};
 
 /// Everything about the maps. Cloning shares it.
 #[derive(Clone)]
@@ -61,6 +67,11 @@ pub(crate) struct Inner {
     started: AtomicBool,
     schedules: schedules::Schedules,
     schedule_changed: Notify,
+    /// Held while due times are entered among scans and reports.
+    entering: Mutex<()>,
+    report_book: reports::Reports,
+    /// Reports that are being sent.
+    sending: Mutex<BTreeSet<u64>>,
     board: StatusBoard,
     listeners: Mutex<BTreeMap<Environment, watch::Sender<bool>>>,
     /// Counts changes of scans: what streams wait for.
@@ -80,6 +91,7 @@ impl Inventory {
     pub fn open(dir: &Path) -> Result<Self> {
         journal::file::create_dir(dir)?;
         let lock = Lock::take(dir)?;
+        journal::file::create_dir(&dir.join("reports"))?;
         let clique_texts: Kept<Option<CliqueTexts>> = Kept::open(&dir.join("cliques"))?;
         let declarations = cliques::laid_over(
             base_declarations(dir)?,
@@ -97,6 +109,9 @@ impl Inventory {
             started: AtomicBool::new(false),
             schedules: Kept::open(&dir.join("schedules"))?,
             schedule_changed: Notify::new(),
+            entering: Mutex::default(),
+            report_book: Kept::open(&dir.join("reports").join("book"))?,
+            sending: Mutex::default(),
             board: StatusBoard::default(),
             listeners: Mutex::default(),
             changed: watch::channel(0).0,
@@ -117,6 +132,7 @@ impl Inventory {
             self.0.listen(&name);
         }
         self.0.start_waiting();
+        self.0.post_waiting();
         tokio::spawn(self.0.clone().run_schedules());
         let inner = self.0.clone();
         tokio::spawn(async move {
@@ -249,7 +265,7 @@ impl Inventory {
     }
 
     /// Schedules, each with its next time.
-    pub fn schedules(&self) -> Vec<(ScanSchedule, Option<Timestamp>)> {
+    pub fn schedules(&self) -> Vec<(Scheduled, Option<Timestamp>)> {
         self.0.list_schedules()
     }
 
@@ -257,7 +273,7 @@ impl Inventory {
     ///
     /// # Errors
     /// Pattern, zone or environment are wrong, or the name is (not) taken.
-    pub fn put_schedule(&self, schedule: ScanSchedule, replace: bool) -> Result<()> {
+    pub fn put_schedule(&self, schedule: Scheduled, replace: bool) -> Result<()> {
         self.0.put_schedule(schedule, replace)
     }
 
@@ -265,6 +281,41 @@ impl Inventory {
     /// There is none.
     pub fn remove_schedule(&self, name: &str) -> Result<()> {
         self.0.remove_schedule(name)
+    }
+
+    /// Does what a schedule does, now. Writes to disk; needs the runtime.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn run_schedule(&self, name: &str) -> Result<()> {
+        self.0.run_schedule(name, Timestamp::now())
+    }
+
+    /// Reports that schedules made, newest first.
+    pub fn reports(&self) -> Vec<ReportRow> {
+        self.0.reports()
+    }
+
+    /// # Errors
+    /// There is none.
+    pub fn report(&self, id: u64) -> Result<ReportRow> {
+        self.0.report(id)
+    }
+
+    /// The document, in the format that was ordered or another. Reads from disk.
+    ///
+    /// # Errors
+    /// There is none, or it could not be made.
+    pub fn report_text(&self, id: u64, format: Option<ReportFormat>) -> Result<String> {
+        self.0.report_text(id, format)
+    }
+
+    /// Writes to disk.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn remove_report(&self, id: u64) -> Result<()> {
+        self.0.remove_report(id)
     }
 
     /// What takes notifications into the map of an environment, as its listener does.
@@ -295,6 +346,10 @@ impl Inventory {
 }
 
 impl Inner {
+    fn has_started(&self) -> bool {
+        self.started.load(Ordering::Acquire)
+    }
+
     fn note(&self) {
         self.changed.send_modify(|count| *count += 1);
     }

@@ -3,6 +3,7 @@
 //! A version is shown after its record is durable. When a record cannot be written, the map goes back to what is shown, so that it never
 //! holds what a restart would lose.
 
+use crate::comparisons::Comparisons;
 use crate::log::{RecordLog, lines};
 use crate::{InventoryError, Result};
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ pub struct LiveMap {
     messages: RwLock<Messages>,
     /// The last version's number, and a count of messages: what streams wait for.
     changed: watch::Sender<Mark>,
+    pub(crate) comparisons: Comparisons,
 }
 
 /// How far a map has come.
@@ -60,6 +62,7 @@ impl LiveMap {
             shown: RwLock::new(history),
             messages: RwLock::new(replayed.messages),
             changed: watch::channel(mark).0,
+            comparisons: Comparisons::default(),
         })
     }
 

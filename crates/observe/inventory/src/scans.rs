@@ -4,6 +4,7 @@
 
 use crate::kept::Kept;
 use crate::{Inner, InventoryError, Result};
+use discovery::environment::Config;
 use discovery::host::known::Known;
 use discovery::scan::{Progress, Request, Scan, Start};
 use discovery::ssh::Hosts;
@@ -11,7 +12,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 use topology::{Batch, Cause, Environment, Message, ObjectKey, ObjectRef, Severity, Version};
 
@@ -254,7 +254,7 @@ impl Inner {
 
     /// Starts what waits, as far as the limits allow.
     pub(crate) fn start_waiting(self: &Arc<Self>) {
-        if !self.started.load(Ordering::Acquire) {
+        if !self.has_started() {
             return;
         }
         let mut running = self.running.lock();
@@ -368,7 +368,10 @@ impl Inner {
                 .unwrap_or_default(),
             limits: config.limits(),
         };
-        let outcome = scan.run(&request, cancelled).await?;
+        let mut outcome = scan.run(&request, cancelled).await?;
+        if outcome.readings.is_empty() && outcome.faults.is_empty() {
+            outcome.faults.push(nothing_read(&config));
+        }
         let batch = Batch {
             cause: Cause::Scan(row.id.to_string().into()),
             at: Timestamp::now(),
@@ -465,6 +468,20 @@ fn none(id: u64) -> InventoryError {
         what: "scan",
         id: id.to_string(),
     }
+}
+
+/// The fault of a scan that had nothing to do: the kind of the environment and the ways it is reached do not go together.
+fn nothing_read(config: &Config) -> (String, String) {
+    let kind = match config.facts.environment_type.as_str() {
+        "" => "OpenStack",
+        kind => kind,
+    };
+    (
+        config.name.to_string(),
+        format!(
+            "nothing was read: an environment of the type {kind} is read in other ways than those set; set facts.environment_type or what it is reached by"
+        ),
+    )
 }
 
 pub(crate) fn unreadable(what: &str, error: &dyn std::fmt::Display) -> InventoryError {

@@ -1,9 +1,10 @@
-//! Scheduled scans: cron patterns in time zones, each due time once, also over restarts.
+//! Schedules: cron patterns in time zones that start scans and make reports; each due time once, also over restarts.
 //!
-//! The state of the schedules and the scans they start are written together, so that neither a crash nor a restart between them runs a
+//! The state of the schedules and what they started are written together, so that neither a crash nor a restart between them runs a
 //! time twice or never.
 
 use crate::kept::Kept;
+use crate::reports::ReportOrder;
 use crate::scans::ScanRequest;
 use crate::{Inner, InventoryError, Result};
 use jiff::Timestamp;
@@ -12,29 +13,43 @@ use std::sync::Arc;
 use std::time::Duration;
 use topology::{Environment, ObjectKey, Schedule, ScheduleState};
 
-/// A scan that comes again.
+/// Something that comes again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScanSchedule {
+pub struct Scheduled {
     #[serde(flatten)]
     pub schedule: Schedule,
     pub environment: Environment,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<ObjectKey>,
-    /// Name each result as a snapshot: the schedule's name and the due time.
-    #[serde(default)]
-    pub snapshot: bool,
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+/// What a schedule does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Action {
+    Report {
+        report: ReportOrder,
+    },
+    Scan {
+        /// The object it starts at; absent for all of the environment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        start: Option<ObjectKey>,
+        /// Name each result as a snapshot: the schedule's name and the due time.
+        #[serde(default)]
+        snapshot: bool,
+    },
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Book {
-    rows: Vec<ScanSchedule>,
+    rows: Vec<Scheduled>,
     state: ScheduleState,
-    /// Due and decided on, not yet entered among the scans: what a crash in between leaves to be done.
-    due: Vec<ScanDue>,
+    /// Due and decided on, not yet entered among the scans or reports: what a crash in between leaves to be done.
+    due: Vec<RunDue>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct ScanDue {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct RunDue {
     schedule: Arc<str>,
     at: Timestamp,
 }
@@ -46,7 +61,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 impl Inner {
     /// The schedules, each with its next time.
-    pub(crate) fn list_schedules(&self) -> Vec<(ScanSchedule, Option<Timestamp>)> {
+    pub(crate) fn list_schedules(&self) -> Vec<(Scheduled, Option<Timestamp>)> {
         let now = Timestamp::now();
         self.schedules.read(|book| {
             let rows = book.rows.iter();
@@ -58,10 +73,20 @@ impl Inner {
         })
     }
 
+    fn scheduled(&self, name: &str) -> Option<Scheduled> {
+        self.schedules.read(|book| {
+            let mut rows = book.rows.iter();
+            rows.find(|row| row.schedule.name.as_ref() == name).cloned()
+        })
+    }
+
     /// Adds a schedule, or replaces the one of its name if `replace`.
-    pub(crate) fn put_schedule(&self, schedule: ScanSchedule, replace: bool) -> Result<()> {
+    pub(crate) fn put_schedule(&self, schedule: Scheduled, replace: bool) -> Result<()> {
         self.config(&schedule.environment)?;
         schedule.schedule.check()?;
+        if let Action::Report { report } = &schedule.action {
+            report.check()?;
+        }
         self.schedules.change(|book| {
             let name = &schedule.schedule.name;
             let at = book.rows.iter().position(|row| row.schedule.name == *name);
@@ -93,10 +118,33 @@ impl Inner {
         })
     }
 
+    /// Schedules of an environment that went away.
+    pub(crate) fn remove_schedules_of(&self, environment: &Environment) -> Result<()> {
+        self.schedules.change(|book| {
+            book.rows.retain(|row| row.environment != *environment);
+            Ok(())
+        })
+    }
+
+    /// Does what a schedule does, now, besides its due times.
+    pub(crate) fn run_schedule(self: &Arc<Self>, name: &str, now: Timestamp) -> Result<()> {
+        let row = self.scheduled(name).ok_or_else(|| none(name))?;
+        self.schedules.change(|book| {
+            book.due.push(RunDue {
+                schedule: row.schedule.name,
+                at: now,
+            });
+            Ok(())
+        })?;
+        self.enter_all_due(now)
+    }
+
     /// Runs what comes due, until the process ends.
     pub(crate) async fn run_schedules(self: Arc<Self>) {
         loop {
-            if let Err(error) = self.run_due(Timestamp::now()) {
+            let inner = self.clone();
+            let done = tokio::task::spawn_blocking(move || inner.run_due(Timestamp::now())).await;
+            if let Ok(Err(error)) = done {
                 tracing::warn!(%error, "cannot run what is due; trying again");
             }
             let wait = self.until_next(Timestamp::now());
@@ -119,36 +167,49 @@ impl Inner {
         wait.min(LONGEST_WAIT)
     }
 
-    /// Decides what is due, then enters it among the scans; each step is written before the next.
+    /// Decides what is due, then does it; each step is written before the next.
     pub(crate) fn run_due(self: &Arc<Self>, now: Timestamp) -> Result<()> {
         self.schedules.change(|book| {
             let schedules: Vec<Schedule> =
                 book.rows.iter().map(|row| row.schedule.clone()).collect();
             let (due, state) = book.state.due(&schedules, now);
             book.state = state;
-            book.due.extend(due.into_iter().map(|due| ScanDue {
+            book.due.extend(due.into_iter().map(|due| RunDue {
                 schedule: due.schedule,
                 at: due.at,
             }));
             Ok(())
         })?;
+        self.enter_all_due(now)
+    }
+
+    fn enter_all_due(self: &Arc<Self>, now: Timestamp) -> Result<()> {
+        // One at a time: a due time that two see at once must not be entered by both.
+        let _turn = self.entering.lock();
         for due in self.schedules.read(|book| book.due.clone()) {
-            self.enter_due(&due)?;
+            if let Some(row) = self.scheduled(&due.schedule) {
+                match &row.action {
+                    Action::Scan { start, snapshot } => {
+                        self.enter_scan(&row, &due, start.clone(), *snapshot)?;
+                    }
+                    Action::Report { report } => self.make_report(&row, report, due.at, now)?,
+                }
+            }
             self.schedules.change(|book| {
-                book.due
-                    .retain(|kept| kept.schedule != due.schedule || kept.at != due.at);
+                book.due.retain(|kept| *kept != due);
                 Ok(())
             })?;
         }
         Ok(())
     }
 
-    fn enter_due(self: &Arc<Self>, due: &ScanDue) -> Result<()> {
-        let row = self.schedules.read(|book| {
-            let mut rows = book.rows.iter();
-            rows.find(|row| row.schedule.name == due.schedule).cloned()
-        });
-        let Some(row) = row else { return Ok(()) };
+    fn enter_scan(
+        self: &Arc<Self>,
+        row: &Scheduled,
+        due: &RunDue,
+        start: Option<ObjectKey>,
+        snapshot: bool,
+    ) -> Result<()> {
         let label = format!("{} {}", due.schedule, due.at);
         // A crash after the scan was entered and before the due time was struck off leaves both.
         let entered = self.scan_book.read(|book| {
@@ -163,9 +224,9 @@ impl Inner {
         }
         let request = ScanRequest {
             environment: row.environment.clone(),
-            start: row.start.clone(),
+            start,
             schedule: Some(due.schedule.clone()),
-            snapshot: row.snapshot.then_some(label),
+            snapshot: snapshot.then_some(label),
         };
         match self.submit(request) {
             // The environment went away, or too many wait: this time is lost, and said so.
@@ -188,7 +249,7 @@ fn none(name: &str) -> InventoryError {
 #[cfg(test)]
 mod tests {
     use crate::Inventory;
-    use crate::schedules::ScanSchedule;
+    use crate::schedules::{Action, Scheduled};
     use discovery::environment::Credentials;
     use jiff::{SignedDuration, Timestamp};
     use std::path::Path;
@@ -209,11 +270,14 @@ mod tests {
                 paused: false,
                 since,
             };
-            let row = ScanSchedule {
-                schedule,
-                environment,
+            let action = Action::Scan {
                 start: None,
                 snapshot: true,
+            };
+            let row = Scheduled {
+                schedule,
+                environment,
+                action,
             };
             inventory.put_schedule(row, false).expect("scheduled");
         }

@@ -4,8 +4,10 @@
 //! difference; what is said is.
 
 mod cliques;
+mod picture;
 
 pub use cliques::CliqueChange;
+pub use picture::{ChangedEdge, ChangedNode, ChangesPicture};
 
 use crate::health::{Status, StatusLevel};
 use crate::link::{Link, LinkKey};
@@ -13,7 +15,8 @@ use crate::object::{Handle, Object, ObjectRef};
 use crate::version::{Tenants, Version};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -64,10 +67,26 @@ pub struct LinkDifference {
     pub attributes: Vec<AttributeChange>,
 }
 
+/// Whose health changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    Object(ObjectRef),
+    Link(LinkKey),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Object(object) => object.fmt(f),
+            Self::Link(link) => link.fmt(f),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HealthChange {
-    /// An object or link, as text.
-    pub subject: String,
+    pub subject: Subject,
     pub before: StatusLevel,
     pub after: StatusLevel,
     /// What the deciding check says now.
@@ -102,22 +121,21 @@ impl Diff {
         out
     }
 
-    /// Only what concerns one tenant.
+    /// Only what concerns these tenants.
     #[must_use]
-    pub fn of_tenant(&self, tenant: &str) -> Self {
+    pub fn of_tenants(&self, tenants: &BTreeSet<Arc<str>>) -> Self {
         let mut out = self.clone();
-        out.objects
-            .retain(|change| change.tenant.as_deref() == Some(tenant));
-        let of = |key: &ObjectRef| out.objects.iter().any(|change| change.key == *key);
+        out.objects.retain(|change| {
+            let tenant = change.tenant.as_ref();
+            tenant.is_some_and(|tenant| tenants.contains(tenant))
+        });
+        let own: HashSet<&ObjectRef> = out.objects.iter().map(|change| &change.key).collect();
         out.links
-            .retain(|link| of(&link.key.source) || of(&link.key.target));
-        let subjects: Vec<String> = out
-            .objects
-            .iter()
-            .map(|change| change.key.to_string())
-            .collect();
-        out.health
-            .retain(|change| subjects.contains(&change.subject));
+            .retain(|link| own.contains(&link.key.source) || own.contains(&link.key.target));
+        out.health.retain(|change| match &change.subject {
+            Subject::Object(object) => own.contains(object),
+            Subject::Link(link) => own.contains(&link.source) || own.contains(&link.target),
+        });
         out
     }
 }
@@ -239,7 +257,7 @@ impl Version {
 
     fn health_changes(&self, after: &Self) -> Vec<HealthChange> {
         let mut out = Vec::new();
-        let mut note = |subject: String, old: Option<&Status>, new: Option<&Status>| {
+        let mut note = |subject: Subject, old: Option<&Status>, new: Option<&Status>| {
             let level =
                 |status: Option<&Status>| status.map_or(StatusLevel::Unknown, Status::level);
             let (before, now) = (level(old), level(new));
@@ -262,15 +280,19 @@ impl Version {
                 if let (Some(before), Some(now)) = (before, now)
                     && before.key == now.key
                 {
-                    note(now.key.to_string(), old.map(|s| &**s), new.map(|s| &**s));
+                    note(
+                        Subject::Object(now.key.clone()),
+                        old.map(|s| &**s),
+                        new.map(|s| &**s),
+                    );
                 }
             });
         let (old, new) = (&self.state.link_status, &after.state.link_status);
         if !old.ptr_eq(new) {
-            let keys: std::collections::BTreeSet<&LinkKey> = old.keys().chain(new.keys()).collect();
+            let keys: BTreeSet<&LinkKey> = old.keys().chain(new.keys()).collect();
             for key in keys {
                 note(
-                    key.to_string(),
+                    Subject::Link(key.clone()),
                     old.get(key).map(|s| &**s),
                     new.get(key).map(|s| &**s),
                 );

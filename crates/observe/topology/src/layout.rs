@@ -80,15 +80,15 @@ impl Layout {
 }
 
 /// Something to place.
-struct Thing {
-    key: ObjectRef,
-    layer: i32,
-    name: String,
-    near: Vec<ObjectRef>,
+pub(crate) struct Thing {
+    pub(crate) key: ObjectRef,
+    pub(crate) layer: i32,
+    pub(crate) name: String,
+    pub(crate) near: Vec<ObjectRef>,
 }
 
 /// Places things in their order; what the last layout holds stays, if it is still of the same layer.
-fn place(things: &[Thing], last: Option<&Layout>) -> Layout {
+pub(crate) fn place(things: &[Thing], last: Option<&Layout>) -> Layout {
     let mut layout = Layout::default();
     let mut taken: BTreeSet<(i32, i32)> = BTreeSet::new();
     let last = last.map(|last| &last.positions);

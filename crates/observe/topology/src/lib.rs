@@ -42,7 +42,8 @@ pub use declare::{
     DeclarationErrors, Declarations, Depends, Folder, ImpactBy, LinkRule, TypeRule,
 };
 pub use diff::{
-    AttributeChange, ChangeKind, CliqueChange, Diff, HealthChange, LinkDifference, ObjectChange,
+    AttributeChange, ChangeKind, ChangedEdge, ChangedNode, ChangesPicture, CliqueChange, Diff,
+    HealthChange, LinkDifference, ObjectChange, Subject,
 };
 pub use error::TopologyError;
 pub use events::{HANDLED, effect};
@@ -59,7 +60,7 @@ pub use object::{Attribute, Claim, Handle, Object, ObjectRef, Origin, Stale};
 pub use path::{Reach, Subgraph};
 pub use reading::{Coverage, Draft, Extent, Reading, Scope, Source};
 pub use record::{Record, Replayed, VersionRecord};
-pub use report::{Report, Section};
+pub use report::{Report, ReportFormat, Section, csv_row};
 pub use schedule::{Due, Schedule, ScheduleError, ScheduleState};
 pub use search::{Hit, Match, SearchQuery, SearchResult};
 pub use tree::{Place, Row};

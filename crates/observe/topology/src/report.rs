@@ -5,19 +5,22 @@
 
 mod content;
 mod format;
+mod inventory;
 
-use serde::Serialize;
+pub use format::{ReportFormat, csv_row};
+
+use serde::{Deserialize, Serialize};
 
 /// A table with a heading.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Section {
     pub title: String,
-    pub columns: Vec<&'static str>,
+    pub columns: Vec<String>,
     pub rows: Vec<Vec<String>>,
 }
 
 /// See the module.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     pub title: String,
     /// Facts about the report itself: environment, versions, times.

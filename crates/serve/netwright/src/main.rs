@@ -36,7 +36,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, and the answer is no (a traced packet is \
-dropped, a host differs from its plan, a route is not sent).";
+dropped, a host differs from its plan, a route is not sent, two versions differ, a scan could not read everything).";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -66,6 +66,12 @@ enum Verb {
     /// Versions of the map: name them, compare them, report.
     #[command(subcommand)]
     Snapshot(map::snapshot::Verb),
+    /// Scans and reports that come again.
+    #[command(subcommand)]
+    Schedule(map::schedule::Verb),
+    /// Reports that schedules made.
+    #[command(subcommand)]
+    Report(map::report::Verb),
     /// Print a completion script for a shell.
     Completion { shell: clap_complete::Shell },
 }
@@ -129,6 +135,8 @@ fn run(verb: Verb) -> anyhow::Result<Answer> {
         Verb::Scan(verb) => runtime.block_on(map::scan::run(verb)),
         Verb::Topology(verb) => runtime.block_on(map::topology::run(verb)),
         Verb::Snapshot(verb) => runtime.block_on(map::snapshot::run(verb)),
+        Verb::Schedule(verb) => runtime.block_on(map::schedule::run(verb)),
+        Verb::Report(verb) => runtime.block_on(map::report::run(verb)),
         Verb::Completion { shell } => {
             clap_complete::generate(
                 shell,

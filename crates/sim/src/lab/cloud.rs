@@ -338,7 +338,7 @@ fn free(address: SocketAddr) -> Result<SocketAddr> {
 }
 
 /// A loopback address with the process id in it: nobody else takes its ports, not even while the lab's server is down.
-pub(super) fn own_loopback() -> Ipv4Addr {
+pub(crate) fn own_loopback() -> Ipv4Addr {
     let [_, b, c, d] = std::process::id().to_be_bytes();
     // Process ids have 22 bits.
     Ipv4Addr::new(127, 64 | b, c, d)

@@ -23,6 +23,7 @@ mod with_cloud;
 mod workload;
 
 pub use client::{Api, Openstack};
+pub(crate) use cloud::own_loopback;
 pub use cloud::{Cloud, CloudOptions, HostName};
 pub use demo::demo;
 pub use keystone::keystone;

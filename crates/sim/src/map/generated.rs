@@ -53,6 +53,11 @@ impl GeneratedCloud {
     }
 
     pub(super) fn make() -> Result<Self> {
+        Self::of(HOSTS)
+    }
+
+    /// The same with so many hosts.
+    pub(super) fn of(hosts: usize) -> Result<Self> {
         let mut cloud = Self {
             environment: Environment::new("bench")?,
             drafts: Vec::new(),
@@ -74,7 +79,7 @@ impl GeneratedCloud {
             let draft = cloud.draft("network", &id, &format!("net-{n}"), value)?;
             cloud.drafts.push(draft);
         }
-        for h in 0..HOSTS {
+        for h in 0..hosts {
             cloud.host(h)?;
         }
         Ok(cloud)

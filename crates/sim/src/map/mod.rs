@@ -4,6 +4,7 @@
 mod cloud;
 mod diff;
 mod events;
+mod first_screen;
 mod generated;
 mod graph;
 mod hosts;
@@ -12,6 +13,7 @@ mod scan;
 
 pub use diff::diff;
 pub use events::events;
+pub use first_screen::first_screen;
 pub use graph::graph;
 pub use impact::impact;
 pub use scan::scan;

@@ -9,6 +9,7 @@ use lapin::options::{BasicGetOptions, BasicPublishOptions, ExchangeDeclareOption
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -32,32 +33,12 @@ impl Broker {
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
         let node = format!("netwright{}@localhost", std::process::id());
-        let child = spawn(&node, port, folder.path())?;
-        let mut broker = Self {
-            child,
+        Ok(Self {
+            child: spawn(&node, port, folder.path())?,
             node,
             port,
             folder,
-        };
-        broker.wait()?;
-        Ok(broker)
-    }
-
-    fn wait(&mut self) -> Result<()> {
-        let deadline = std::time::Instant::now() + Duration::from_secs(120);
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            if let Some(ended) = self.child.try_wait()? {
-                let log = std::fs::read_to_string(self.folder.path().join("out"))?;
-                anyhow::bail!("RabbitMQ ended ({ended}): {log}");
-            }
-            ensure!(
-                std::time::Instant::now() < deadline,
-                "{} did not listen",
-                self.node
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
+        })
     }
 
     fn kill(&mut self) -> Result<()> {
@@ -70,7 +51,7 @@ impl Broker {
 
     fn restart(&mut self) -> Result<()> {
         self.child = spawn(&self.node, self.port, self.folder.path())?;
-        self.wait()
+        Ok(())
     }
 
     async fn connect(&self) -> Result<Connection> {
@@ -131,6 +112,7 @@ impl Broker {
     }
 }
 
+/// Starts the server and waits until it says that it has.
 fn spawn(node: &str, port: u16, folder: &std::path::Path) -> Result<Child> {
     use std::os::unix::process::CommandExt;
     let distribution = free_port()?;
@@ -140,12 +122,8 @@ fn spawn(node: &str, port: u16, folder: &std::path::Path) -> Result<Child> {
         format!("listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = true\nlog.file = false\n"),
     )?;
     std::fs::write(folder.join("enabled_plugins"), "[].\n")?;
-    let log = std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(folder.join("out"))?;
     // The package's wrapper would change to its own user; the server itself runs as anybody.
-    Ok(Command::new("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    let mut child = Command::new("/usr/lib/rabbitmq/bin/rabbitmq-server")
         .env("RABBITMQ_NODENAME", node)
         .env("RABBITMQ_CONFIG_FILE", &config)
         .env(
@@ -165,10 +143,20 @@ fn spawn(node: &str, port: u16, folder: &std::path::Path) -> Result<Child> {
         )
         .env("HOME", folder)
         .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .process_group(0)
-        .spawn()?)
+        .spawn()?;
+    let mut output = BufReader::new(child.stdout.take().context("piped")?);
+    let mut said = String::new();
+    while !said.contains("Server startup complete") {
+        if output.read_line(&mut said)? == 0 {
+            anyhow::bail!("RabbitMQ ended ({}): {said}", child.wait()?);
+        }
+    }
+    // The pipe must not fill up.
+    std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+    Ok(child)
 }
 
 fn free_port() -> Result<u16> {

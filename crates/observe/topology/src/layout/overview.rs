@@ -3,7 +3,7 @@
 use super::{Layout, Thing, place};
 use crate::health::StatusLevel;
 use crate::object::{Handle, ObjectRef};
-use crate::version::Version;
+use crate::version::{Tenants, Version};
 use crate::{LinkType, ObjectType};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,6 +16,8 @@ pub struct OverviewQuery {
     pub budget: usize,
     /// Objects to open besides.
     pub open: BTreeSet<ObjectRef>,
+    /// Only objects of these tenants, as if there were no others; everything if absent.
+    pub tenants: Option<BTreeSet<Arc<str>>>,
 }
 
 /// An object and what is in it.
@@ -97,7 +99,7 @@ impl Version {
                 key: top_object.key.clone(),
                 name: top_object.name().to_owned(),
                 counts: BTreeMap::new(),
-                level: StatusLevel::Ok,
+                level: StatusLevel::Unknown,
                 stale: 0,
                 closed: false,
             });
@@ -126,7 +128,7 @@ impl Version {
                 source: source.key.clone(),
                 target: target.key.clone(),
                 counts: BTreeMap::new(),
-                level: StatusLevel::Ok,
+                level: StatusLevel::Unknown,
             });
             *edge.counts.entry(link.link_type.clone()).or_insert(0) += 1;
             edge.level = worse(edge.level, self.link_level(link));
@@ -164,9 +166,17 @@ impl Version {
         place(&things, last)
     }
 
-    /// For each handle, the shown object it is in.
+    /// For each handle, the shown object it is in. What the tenants do not own is passed through: what lies below it moves up.
     fn holders(&self, query: &OverviewQuery) -> Vec<Option<Handle>> {
         let size = self.state.next_object as usize;
+        let mut owners = Tenants::new(self);
+        let mut own = |handle: Handle| {
+            query.tenants.as_ref().is_none_or(|tenants| {
+                let tenant = owners.of(handle);
+                tenant.is_some_and(|tenant| tenants.contains(&tenant))
+            })
+        };
+        let mut met = vec![false; size];
         let mut depth: Vec<u32> = vec![u32::MAX; size];
         let mut order: Vec<(Handle, Option<Handle>)> = Vec::with_capacity(self.object_count());
         let mut next: VecDeque<(Handle, Option<Handle>, u32)> = self
@@ -179,13 +189,17 @@ impl Version {
             let Some(object) = self.object(at) else {
                 continue;
             };
-            if depth[at.0 as usize] != u32::MAX {
+            if std::mem::replace(&mut met[at.0 as usize], true) {
                 continue;
             }
-            depth[at.0 as usize] = level;
-            order.push((at, above));
             let children = self.state.children(Some(&object.key));
-            next.extend(children.map(|child| (child, Some(at), level + 1)));
+            if own(at) {
+                depth[at.0 as usize] = level;
+                order.push((at, above));
+                next.extend(children.map(|child| (child, Some(at), level + 1)));
+            } else {
+                next.extend(children.map(|child| (child, above, level)));
+            }
         }
         let opened = opened(&depth, query.budget);
         let mut holder: Vec<Option<Handle>> = vec![None; size];
@@ -223,10 +237,10 @@ fn opened(depth: &[u32], budget: usize) -> u32 {
     opened
 }
 
-/// The worse of two, where nothing known is not worse than fine: a picture of the whole would be grey otherwise.
+/// The worse of two of which something is known: a picture of the whole would be grey otherwise. Of what nobody checked nothing is known.
 fn worse(a: StatusLevel, b: StatusLevel) -> StatusLevel {
-    match b {
-        StatusLevel::Unknown => a,
-        b => a.max(b),
+    match (a, b) {
+        (known, StatusLevel::Unknown) | (StatusLevel::Unknown, known) => known,
+        (a, b) => a.max(b),
     }
 }

@@ -112,14 +112,14 @@ impl Report {
     }
 }
 
-fn named(version: &Version, handle: Handle) -> String {
+pub(super) fn named(version: &Version, handle: Handle) -> String {
     match version.object(handle) {
         Some(object) => format!("{} ({})", object.name(), object.key),
         None => String::new(),
     }
 }
 
-fn count_rows<K: ToString>(counts: &BTreeMap<K, usize>) -> Vec<Vec<String>> {
+pub(super) fn count_rows<K: ToString>(counts: &BTreeMap<K, usize>) -> Vec<Vec<String>> {
     let rows = counts
         .iter()
         .map(|(name, count)| vec![name.to_string(), count.to_string()]);
@@ -158,10 +158,10 @@ fn tenant_rows(diff: &Diff) -> Vec<Vec<String>> {
     rows.collect()
 }
 
-fn section(title: &str, columns: &[&'static str], rows: Vec<Vec<String>>) -> Section {
+pub(super) fn section(title: &str, columns: &[&'static str], rows: Vec<Vec<String>>) -> Section {
     Section {
         title: title.to_owned(),
-        columns: columns.to_vec(),
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         rows,
     }
 }
@@ -250,7 +250,7 @@ fn link_rows(diff: &Diff) -> Vec<Vec<String>> {
 fn health_rows(diff: &Diff) -> Vec<Vec<String>> {
     let rows = diff.health.iter().map(|change| {
         vec![
-            change.subject.clone(),
+            change.subject.to_string(),
             change.before.to_string(),
             change.after.to_string(),
             change.text.to_string(),

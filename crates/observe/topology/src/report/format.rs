@@ -1,7 +1,9 @@
 //! The formats of a report.
 
 use super::{Report, Section};
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
+use std::str::FromStr;
 
 /// For screens light and dark, and for paper: no script, nothing loaded.
 const STYLE: &str = "
@@ -15,7 +17,65 @@ th { border-bottom-width: 2px; }
 @media print { body { margin: 0; max-width: none; } thead { display: table-header-group; } tr { break-inside: avoid; } }
 ";
 
+/// How a report is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportFormat {
+    Json,
+    Csv,
+    Markdown,
+    #[default]
+    Html,
+}
+
+impl ReportFormat {
+    /// For `Content-Type`.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Markdown => "text/markdown; charset=utf-8",
+            Self::Html => "text/html; charset=utf-8",
+        }
+    }
+
+    /// What the name of such a file ends with, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Markdown => "md",
+            Self::Html => "html",
+        }
+    }
+}
+
+impl FromStr for ReportFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "json" => Ok(Self::Json),
+            "csv" => Ok(Self::Csv),
+            "markdown" => Ok(Self::Markdown),
+            "html" => Ok(Self::Html),
+            _ => Err("json, csv, markdown or html"),
+        }
+    }
+}
+
 impl Report {
+    /// # Errors
+    /// Never for reports made here.
+    pub fn render(&self, format: ReportFormat) -> Result<String, serde_json::Error> {
+        match format {
+            ReportFormat::Json => self.to_json(),
+            ReportFormat::Csv => Ok(self.to_csv()),
+            ReportFormat::Markdown => Ok(self.to_markdown()),
+            ReportFormat::Html => Ok(self.to_html()),
+        }
+    }
+
     /// # Errors
     /// Never for reports made here.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
@@ -30,7 +90,7 @@ impl Report {
             .iter()
             .filter(|section| !section.rows.is_empty())
         {
-            let heads = section.columns.iter().map(|column| (*column).to_owned());
+            let heads = section.columns.iter().cloned();
             csv_row(&mut out, std::iter::once("section".to_owned()).chain(heads));
             for row in &section.rows {
                 csv_row(
@@ -102,7 +162,8 @@ fn html_section(out: &mut String, section: &Section) {
     out.push_str("</tbody>\n</table>\n");
 }
 
-fn csv_row(out: &mut String, cells: impl Iterator<Item = String>) {
+/// A line of CSV (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe.
+pub fn csv_row(out: &mut String, cells: impl Iterator<Item = String>) {
     for (n, cell) in cells.enumerate() {
         if n > 0 {
             out.push(',');
@@ -167,7 +228,7 @@ mod tests {
             facts: vec![("f".into(), cell.to_owned())],
             sections: vec![Section {
                 title: "s".into(),
-                columns: vec!["a", "b"],
+                columns: vec!["a".to_owned(), "b".to_owned()],
                 rows: vec![vec![cell.to_owned(), "x".into()]],
             }],
         }

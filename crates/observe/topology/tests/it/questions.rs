@@ -429,10 +429,16 @@ fn pictures_stay_small_and_still() {
     let query = OverviewQuery {
         budget: 6,
         open: BTreeSet::new(),
+        tenants: None,
     };
     let before = map.head().overview(&query, None);
     assert_eq!(before.nodes.len(), 5, "switch, two networks, two hosts");
     assert!(before.nodes.iter().all(|node| node.closed));
+    let unchecked = |node: &topology::Supernode| node.level == StatusLevel::Unknown;
+    assert!(
+        before.nodes.iter().all(unchecked),
+        "nothing is healthy without a check"
+    );
     let total: usize = before
         .nodes
         .iter()
@@ -457,6 +463,7 @@ fn pictures_stay_small_and_still() {
     let open = OverviewQuery {
         budget: 6,
         open: BTreeSet::from([object("host", "h1")]),
+        tenants: None,
     };
     let opened = map.head().overview(&open, None);
     assert!(
@@ -474,6 +481,75 @@ fn pictures_stay_small_and_still() {
         layout.positions[&object("instance", "vm1")].y
             < layout.positions[&object("vedge", "h1-ovs")].y
     );
+}
+
+#[test]
+fn an_overview_of_tenants_is_as_if_there_were_no_others() {
+    let map = small();
+    let version = map.head();
+    let tenants: BTreeSet<std::sync::Arc<str>> = version
+        .objects()
+        .filter_map(|(handle, _)| version.tenant(handle))
+        .collect();
+    let tenant = tenants.first().cloned().expect("a tenant");
+    let query = OverviewQuery {
+        budget: 100,
+        open: BTreeSet::new(),
+        tenants: Some(BTreeSet::from([tenant.clone()])),
+    };
+    let overview = version.overview(&query, None);
+    let shown: BTreeSet<&ObjectRef> = overview.nodes.iter().map(|node| &node.key).collect();
+    let own: BTreeSet<&ObjectRef> = version
+        .objects()
+        .filter(|(handle, _)| version.tenant(*handle).as_ref() == Some(&tenant))
+        .map(|(_, object)| &object.key)
+        .collect();
+    assert!(!own.is_empty() && own.len() < version.object_count());
+    assert_eq!(shown, own);
+}
+
+/// Whatever the budget, no change is left out: what has no node of its own is counted in one above it.
+#[test]
+fn a_picture_of_changes_has_all_of_them_within_its_budget() {
+    let mut map = small();
+    let before = map.head().clone();
+    let hosts: Vec<_> = (10..40)
+        .flat_map(|n| [cloud::host(n), cloud::pnic(n, true)])
+        .collect();
+    map.apply(&scan(2, vec![reading("ssh", 2, hosts)]))
+        .expect("sound");
+    let after = map.head();
+    let diff = before.diff(after);
+    for budget in [1, 5, 30, 45, 1000] {
+        let query = OverviewQuery {
+            budget,
+            open: BTreeSet::new(),
+            tenants: None,
+        };
+        let picture = before.changes_picture(after, &diff, &query);
+        let told: usize = picture
+            .nodes
+            .iter()
+            .flat_map(|node| node.changes.values())
+            .sum();
+        assert_eq!(told, diff.objects.len(), "budget {budget}");
+        let roots = 34;
+        assert!(
+            picture.nodes.len() <= budget.max(roots),
+            "{} of {budget}",
+            picture.nodes.len()
+        );
+        assert_eq!(picture.layout.positions.len(), picture.nodes.len());
+        let keys: BTreeSet<&ObjectRef> = picture.nodes.iter().map(|node| &node.key).collect();
+        assert!(
+            picture
+                .edges
+                .iter()
+                .all(|edge| keys.contains(&edge.source) && keys.contains(&edge.target))
+        );
+        let hidden = picture.nodes.iter().any(|node| node.closed);
+        assert_eq!(hidden, budget < diff.objects.len(), "budget {budget}");
+    }
 }
 
 /// A bond carries the address; its members hang on the switches.

@@ -4,7 +4,7 @@ use super::documents::{Documents, Login, Query};
 use super::{constants, posts, shapes, writes};
 use crate::topology::{Asker, Seen};
 use discovery::environment::{Right, Sight};
-use inventory::ScanState;
+use inventory::{Action, ScanState};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -244,7 +244,9 @@ impl Maps {
         };
         let schedules = self.asker.inventory.schedules().into_iter();
         schedules
-            .filter(|(row, _)| row.environment == environment)
+            .filter(|(row, _)| {
+                row.environment == environment && matches!(row.action, Action::Scan { .. })
+            })
             .filter_map(|(row, next)| {
                 let document = json!({
                     "id": shapes::id(&["schedule", &row.schedule.name]),

@@ -3,7 +3,7 @@
 use super::maps::{Document, Maps};
 use super::{environment, posts, shapes};
 use discovery::environment::{Config, Credentials};
-use inventory::{CliqueTypeText, InventoryError, ScanRequest, ScanSchedule};
+use inventory::{Action, CliqueTypeText, InventoryError, ScanRequest, Scheduled};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
@@ -77,11 +77,13 @@ impl Maps {
             since: Timestamp::now(),
         };
         self.asker.inventory.put_schedule(
-            ScanSchedule {
+            Scheduled {
                 schedule,
                 environment,
-                start: None,
-                snapshot: false,
+                action: Action::Scan {
+                    start: None,
+                    snapshot: false,
+                },
             },
             false,
         )?;

@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use discovery::environment::{Right, Sight, Who as Grantee};
 use inventory::{Inventory, LiveMap};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use topology::{Environment, Handle, ObjectRef, Version};
 
@@ -151,17 +151,15 @@ impl View {
         self.sight == Sight::All
     }
 
-    /// Only those who see all of it: answers that cannot be cut to a tenant.
-    pub(super) fn whole(&self) -> Result<(), MapError> {
-        match self.sees_all() {
-            true => Ok(()),
-            false => Err(MapError::Forbidden("see all of")),
-        }
-    }
-
-    pub(super) fn tenants(&self) -> Option<&std::collections::BTreeSet<String>> {
+    /// The tenants whose objects are all that is seen; none if everything is.
+    pub(super) fn tenants(&self) -> Option<BTreeSet<Arc<str>>> {
         match &self.sight {
-            Sight::Tenants(tenants) => Some(tenants),
+            Sight::Tenants(tenants) => Some(
+                tenants
+                    .iter()
+                    .map(|tenant| tenant.as_str().into())
+                    .collect(),
+            ),
             _ => None,
         }
     }
@@ -196,6 +194,11 @@ impl Seen {
         let handle = self.version.find(&key).ok_or_else(missing)?;
         self.sees(handle).then_some(handle).ok_or_else(missing)
     }
+
+    /// Objects by `type/id`.
+    pub(super) fn find_all(&self, texts: &[String]) -> Result<Vec<Handle>, MapError> {
+        texts.iter().map(|text| self.find(text)).collect()
+    }
 }
 
 /// Reads `type/id`.
@@ -204,6 +207,45 @@ pub(super) fn object_ref(text: &str) -> Result<ObjectRef, MapError> {
         .split_once('/')
         .ok_or_else(|| MapError::Malformed(format!("'{text}' names no object: write type/id")))?;
     ObjectRef::new(object_type, id).map_err(|error| MapError::Malformed(error.to_string()))
+}
+
+/// A question about an environment: who asks, what is seen, the version asked for, and the parameters nobody has read yet.
+pub(super) struct Question {
+    pub(super) asker: Asker,
+    pub(super) environment: Environment,
+    pub(super) view: View,
+    pub(super) seen: Seen,
+    pub(super) params: Params,
+}
+
+impl Question {
+    /// What a file says it is: the thing, the environment, the version and its time.
+    pub(super) fn title(&self, what: &str) -> String {
+        let version = &self.seen.version;
+        format!(
+            "{}, {what}, version {}, {:.0}",
+            self.environment, version.number, version.at
+        )
+    }
+}
+
+impl FromRequestParts<App> for Question {
+    type Rejection = MapError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, MapError> {
+        let asker = Asker::from_request_parts(parts, state).await?;
+        let In(environment) = In::from_request_parts(parts, state).await?;
+        let mut params = Params::parse(parts.uri.query())?;
+        let view = asker.view(environment.clone())?;
+        let seen = view.at(&mut params)?;
+        Ok(Self {
+            asker,
+            environment,
+            view,
+            seen,
+            params,
+        })
+    }
 }
 
 /// The environment in a path.

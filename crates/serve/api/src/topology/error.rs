@@ -72,6 +72,7 @@ fn class_of(error: &InventoryError) -> (StatusCode, &'static str) {
         | E::Map(TopologyError::VersionNameTaken(_)) => (StatusCode::CONFLICT, "Conflict"),
         E::TooManyScans(_) => (StatusCode::TOO_MANY_REQUESTS, "TooMany"),
         E::Map(_)
+        | E::Report(_)
         | E::Declarations(_)
         | E::Tree(_)
         | E::Schedule(

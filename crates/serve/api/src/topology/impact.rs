@@ -1,38 +1,28 @@
 //! What a failure hits, and what explains present trouble.
 
-use super::access::{Asker, In};
+use super::access::Question;
 use super::error::MapError;
-use super::history::{Format, rendered};
+use super::reports::{Format, rendered};
 use super::views;
-use crate::live::params::Params;
 use axum::Json;
-use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use topology::{Handle, Report};
+use topology::Report;
 
 /// Objects an answer in JSON lists; the counts tell of all.
 const LISTED: usize = 1000;
 
-pub(super) async fn impact(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Response, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let view = asker.view(environment)?;
-    let seen = view.at(&mut params)?;
-    let objects: String = params.need("objects")?;
+pub(super) async fn impact(question: Question) -> Result<Response, MapError> {
+    let Question {
+        seen, mut params, ..
+    } = question;
+    let failed = seen.find_all(&params.need_all::<String>("objects")?)?;
     let format: Format = params.take("format")?.unwrap_or_default();
     let limit = params.limit(LISTED, 100_000)?;
     params.done()?;
-    let failed: Vec<Handle> = objects
-        .split(',')
-        .map(|key| seen.find(key))
-        .collect::<Result<_, _>>()?;
     let mut impact = seen.version.impact(&failed);
     impact.hit.retain(|hurt| seen.sees(hurt.handle));
-    if format != Format::Json {
+    if let Format::Report(format) = format {
         return rendered(&Report::of_impact(&seen.version, &impact), format);
     }
     let causes = seen.version.root_causes();
@@ -61,13 +51,8 @@ pub(super) async fn impact(
 }
 
 /// The causes of present trouble, worst and widest first.
-pub(super) async fn causes(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let seen = asker.view(environment)?.at(&mut params)?;
+pub(super) async fn causes(question: Question) -> Result<Json<Value>, MapError> {
+    let Question { seen, params, .. } = question;
     params.done()?;
     let causes: Vec<Value> = seen
         .version

@@ -16,14 +16,6 @@ use std::collections::BTreeMap;
 use topology::monitoring::{alerts, sensu_result};
 use topology::{CheckResult, Message, MessageQuery, ObjectRef, Severity, Version};
 
-fn refs(text: Option<&str>) -> Result<Vec<ObjectRef>, MapError> {
-    let keys = text
-        .unwrap_or_default()
-        .split(',')
-        .filter(|key| !key.is_empty());
-    keys.map(object_ref).collect()
-}
-
 pub(super) async fn list(
     asker: Asker,
     In(environment): In,
@@ -31,11 +23,17 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, MapError> {
     let mut params = Params::parse(raw.as_deref())?;
     let view = asker.view(environment)?;
-    let objects: Option<String> = params.take("objects")?;
-    let severities: Option<String> = params.take("severity")?;
+    let objects: Vec<String> = params.take_all("objects")?;
+    let severities: Vec<String> = params.take_all("severity")?;
     let query = MessageQuery {
-        objects: refs(objects.as_deref())?,
-        severities: severities_of(severities.as_deref())?,
+        objects: objects
+            .iter()
+            .map(|key| object_ref(key))
+            .collect::<Result<_, _>>()?,
+        severities: severities
+            .iter()
+            .map(|name| severity_of(name))
+            .collect::<Result<_, _>>()?,
         source: params.take::<String>("source")?.map(Into::into),
         text: params.take("q")?.unwrap_or_default(),
         from: params.take("from")?,
@@ -65,20 +63,12 @@ pub(super) async fn list(
     ))
 }
 
-fn severities_of(text: Option<&str>) -> Result<Vec<Severity>, MapError> {
-    let names = text
-        .unwrap_or_default()
-        .split(',')
-        .filter(|name| !name.is_empty());
-    names
-        .map(|name| {
-            serde_json::from_value(Value::from(name)).map_err(|_| {
-                MapError::Malformed(format!(
-                    "severity '{name}': debug, info, warning, error or critical"
-                ))
-            })
-        })
-        .collect()
+fn severity_of(name: &str) -> Result<Severity, MapError> {
+    serde_json::from_value(Value::from(name)).map_err(|_| {
+        MapError::Malformed(format!(
+            "severity '{name}': debug, info, warning, error or critical"
+        ))
+    })
 }
 
 #[derive(Deserialize)]

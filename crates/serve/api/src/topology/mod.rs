@@ -5,15 +5,22 @@
 
 mod access;
 mod cliques;
+mod compare;
+mod draw;
 mod environments;
 mod error;
 mod history;
 mod impact;
 mod messages;
 mod objects;
+mod openapi;
+mod page;
 mod pictures;
+mod reports;
 mod scans;
+mod schedules;
 mod stream;
+mod table;
 mod views;
 
 pub(crate) use access::{Asker, Seen};
@@ -24,65 +31,10 @@ use crate::request::body;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method};
-use axum::routing::{delete, get, post};
 use serde::de::DeserializeOwned;
 
 pub(crate) fn routes() -> Router<App> {
-    let of_environment = Router::new()
-        .route(
-            "/",
-            get(environments::show)
-                .put(environments::update)
-                .delete(environments::remove),
-        )
-        .route("/test", post(environments::test))
-        .route("/summary", get(objects::summary))
-        .route("/objects", get(objects::list))
-        .route("/object", get(objects::show))
-        .route("/tree", get(objects::tree))
-        .route("/links", get(objects::links))
-        .route("/search", get(objects::search))
-        .route("/cliques", get(pictures::cliques))
-        .route("/graph", get(pictures::graph))
-        .route("/overview", get(pictures::overview))
-        .route("/path", get(pictures::path))
-        .route("/impact", get(impact::impact))
-        .route("/causes", get(impact::causes))
-        .route("/versions", get(history::list))
-        .route("/versions/{number}", delete(history::forget))
-        .route("/snapshots", post(history::snapshot))
-        .route("/diff", get(history::diff))
-        .route("/messages", get(messages::list).post(messages::post))
-        .route("/messages/{id}/viewed", post(messages::viewed))
-        .route("/checks", post(messages::checks));
-    let paths = Router::new()
-        .route(
-            "/environments",
-            get(environments::list).post(environments::add),
-        )
-        .route("/test", post(environments::test_new))
-        .nest("/environments/{environment}", of_environment)
-        .route("/scans", get(scans::list).post(scans::submit))
-        .route("/scans/{id}", get(scans::show).delete(scans::cancel))
-        .route(
-            "/schedules",
-            get(scans::schedules).post(scans::add_schedule),
-        )
-        .route(
-            "/schedules/{name}",
-            axum::routing::put(scans::change_schedule).delete(scans::remove_schedule),
-        )
-        .route("/declarations", get(cliques::declarations))
-        .route("/clique-types", get(cliques::types).post(cliques::add_type))
-        .route(
-            "/clique-types/{name}",
-            axum::routing::put(cliques::change_type).delete(cliques::remove_type),
-        )
-        .route(
-            "/clique-constraints",
-            get(cliques::constraints).put(cliques::put_constraints),
-        )
-        .route("/events", get(stream::follow))
+    let paths = table::router()
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed);
     Router::new().nest("/netwright/v1/topology", paths)

@@ -1,29 +1,27 @@
 //! Objects and links: lists, one object whole, the tree, search.
 
-use super::access::{Asker, In, Seen, object_ref};
+use super::access::{Question, Seen, object_ref};
 use super::error::MapError;
+use super::page::Page;
 use super::views;
 use crate::live::params::Params;
 use axum::Json;
-use axum::extract::RawQuery;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use topology::{
     Handle, LinkType, Object, ObjectType, Place, RootCause, Row, SearchQuery, StatusLevel,
 };
 
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1000;
-
-pub(super) async fn summary(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let view = asker.view(environment.clone())?;
-    let seen = view.at(&mut params)?;
+pub(super) async fn summary(question: Question) -> Result<Json<Value>, MapError> {
+    let Question {
+        asker,
+        environment,
+        view,
+        seen,
+        params,
+    } = question;
     params.done()?;
     let version = &seen.version;
     let causes = version.root_causes();
@@ -62,10 +60,9 @@ struct Filter {
 
 impl Filter {
     fn take(params: &mut Params, seen: &Seen) -> Result<Self, MapError> {
-        let types: Option<String> = params.take("type")?;
         let below: Option<String> = params.take("below")?;
         Ok(Self {
-            types: types_of(types.as_deref())?,
+            types: params.take_all("type")?,
             host: params.take("host")?,
             tenant: params.take("tenant")?,
             status: params.take("status")?,
@@ -77,7 +74,7 @@ impl Filter {
 
     fn holds(&self, seen: &Seen, handle: Handle, object: &Object, causes: &[RootCause]) -> bool {
         let version = &seen.version;
-        let equal = |wanted: &Option<String>, actual: Option<std::sync::Arc<str>>| {
+        let equal = |wanted: &Option<String>, actual: Option<Arc<str>>| {
             wanted
                 .as_ref()
                 .is_none_or(|wanted| actual.as_deref() == Some(wanted))
@@ -102,106 +99,55 @@ impl Filter {
     }
 }
 
-pub(super) fn types_of(text: Option<&str>) -> Result<Vec<ObjectType>, MapError> {
-    let names = text
-        .unwrap_or_default()
-        .split(',')
-        .filter(|name| !name.is_empty());
-    names
-        .map(|name| ObjectType::new(name).map_err(|error| MapError::Malformed(error.to_string())))
-        .collect()
+/// In the order of names, then keys.
+fn mark(name: &str, key: &str) -> String {
+    // Control characters sort first: a name sorts before those it is the start of.
+    format!("{name}\u{0}{key}")
 }
 
-pub(super) async fn list(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let seen = asker.view(environment)?.at(&mut params)?;
+pub(super) async fn list(question: Question) -> Result<Json<Value>, MapError> {
+    let Question {
+        seen, mut params, ..
+    } = question;
     let filter = Filter::take(&mut params, &seen)?;
-    let fields: Option<String> = params.take("fields")?;
-    let cursor: Option<String> = params.take("cursor")?;
-    let limit = params.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
+    let fields: Vec<String> = params.take_all("fields")?;
+    let page = Page::take(&mut params, "objects")?;
     params.done()?;
     let version = &seen.version;
     let causes = version.root_causes();
-    let mut found: Vec<(&str, String, Handle)> = version
+    let mut found: Vec<(String, Handle)> = version
         .objects()
         .filter(|(handle, object)| filter.holds(&seen, *handle, object, &causes))
-        .map(|(handle, object)| (object.name(), object.key.to_string(), handle))
+        .map(|(handle, object)| (mark(object.name(), &object.key.to_string()), handle))
         .collect();
-    let total = found.len();
     found.sort_unstable();
-    let (page, next) = cut(
-        found,
-        cursor.as_deref(),
-        limit,
-        |(name, key, _)| format!("{key}\n{name}"),
-        |cursor| {
-            let (key, name) = cursor.split_once('\n')?;
-            Some((name.to_owned(), key.to_owned()))
-        },
-        |(name, key, _), (after_name, after_key)| {
-            (*name, key.as_str()) > (after_name.as_str(), after_key.as_str())
-        },
-    )?;
-    let rows: Vec<Value> = page
-        .into_iter()
-        .filter_map(|(_, _, handle)| row(&seen, handle, fields.as_deref(), &causes))
-        .collect();
-    Ok(Json(
-        json!({"version": version.number, "objects": rows, "next": next, "total": total}),
-    ))
+    let cut = page.cut(found, |(mark, _)| mark.clone());
+    let mut answer = cut.answer("objects", |(_, handle)| {
+        row(&seen, handle, &fields, &causes)
+    });
+    answer.insert("version".to_owned(), json!(version.number));
+    Ok(Json(Value::Object(answer)))
 }
 
 /// A row in the short form, or with the fields asked for: names of attributes or of the short form.
-fn row(seen: &Seen, handle: Handle, fields: Option<&str>, causes: &[RootCause]) -> Option<Value> {
+fn row(seen: &Seen, handle: Handle, fields: &[String], causes: &[RootCause]) -> Option<Value> {
     let mut brief = views::brief(seen, handle, causes)?;
-    let Some(fields) = fields else {
+    if fields.is_empty() {
         return Some(Value::Object(brief));
-    };
+    }
     let object = seen.version.object(handle)?;
     let mut out = Map::new();
-    for field in fields.split(',').filter(|field| !field.is_empty()) {
+    for field in fields {
         let value = brief.remove(field).or_else(|| object.get(field).cloned());
-        out.insert(field.to_owned(), value.unwrap_or_default());
+        out.insert(field.clone(), value.unwrap_or_default());
     }
     Some(Value::Object(out))
 }
 
-/// The page after a cursor, and the cursor of the next one. Items are in order.
-fn cut<T, C>(
-    items: Vec<T>,
-    cursor: Option<&str>,
-    limit: usize,
-    mark: impl Fn(&T) -> String,
-    read: impl Fn(&str) -> Option<C>,
-    is_after: impl Fn(&T, &C) -> bool,
-) -> Result<(Vec<T>, Option<String>), MapError> {
-    let after =
-        match cursor {
-            None => None,
-            Some(text) => Some(read(text).ok_or_else(|| {
-                MapError::Malformed(format!("'{text}' is no cursor of this list"))
-            })?),
-        };
-    let mut rest = items
-        .into_iter()
-        .filter(|item| after.as_ref().is_none_or(|after| is_after(item, after)));
-    let page: Vec<T> = rest.by_ref().take(limit).collect();
-    let more = rest.next().is_some();
-    let next = page.last().filter(|_| more).map(mark);
-    Ok((page, next))
-}
-
-pub(super) async fn show(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let seen = asker.view(environment)?.at(&mut params)?;
+pub(super) async fn show(question: Question) -> Result<Json<Value>, MapError> {
+    let Question {
+        seen, mut params, ..
+    } = question;
     let key: String = params.need("key")?;
     params.done()?;
     let handle = seen.find(&key)?;
@@ -211,71 +157,80 @@ pub(super) async fn show(
     ))
 }
 
-/// Rows under a place: `key` names an object (absent: the environment), `folders` the folders from there, separated by commas.
-pub(super) async fn tree(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let seen = asker.view(environment)?.at(&mut params)?;
+/// Rows under a place, folders first: `key` names an object (absent: the environment), each `folder` a folder from there on.
+pub(super) async fn tree(question: Question) -> Result<Json<Value>, MapError> {
+    let Question {
+        seen, mut params, ..
+    } = question;
     let key: Option<String> = params.take("key")?;
-    let folders: Option<String> = params.take("folders")?;
-    params.done()?;
     let place = Place {
         object: key.as_deref().map(object_ref).transpose()?,
-        folders: folders
-            .as_deref()
-            .unwrap_or_default()
-            .split(',')
-            .filter(|folder| !folder.is_empty())
+        folders: params
+            .take_all::<String>("folder")?
+            .into_iter()
             .map(Into::into)
             .collect(),
     };
+    let page = Page::take(&mut params, "tree")?;
+    params.done()?;
     let causes = seen.version.root_causes();
-    let rows: Vec<Value> = seen
+    let mut rows: Vec<(String, Row)> = seen
         .version
         .rows(&place)
         .into_iter()
-        .filter_map(|row| match row {
-            Row::Folder {
-                id,
-                text,
-                place,
-                count,
-            } => Some(json!({
-                "folder": {
-                    "id": id,
-                    "text": text,
-                    "key": place.object.map(|object| object.to_string()),
-                    "folders": place.folders,
-                    "count": count,
+        .filter_map(|row| {
+            let mark = match &row {
+                Row::Folder { id, text, .. } => mark(&format!("0{text}"), id),
+                Row::Object { handle, .. } => {
+                    let object = seen
+                        .version
+                        .object(*handle)
+                        .filter(|_| seen.sees(*handle))?;
+                    mark(&format!("1{}", object.name()), &object.key.to_string())
                 }
-            })),
-            Row::Object { handle, children } => {
-                let mut brief = seen
-                    .sees(handle)
-                    .then(|| views::brief(&seen, handle, &causes))??;
-                brief.insert("children".to_owned(), json!(children));
-                Some(json!({"object": brief}))
-            }
+            };
+            Some((mark, row))
         })
         .collect();
-    Ok(Json(json!({"version": seen.version.number, "rows": rows})))
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    let cut = page.cut(rows, |(mark, _)| mark.clone());
+    let mut answer = cut.answer("rows", |(_, row)| tree_row(&seen, row, &causes));
+    answer.insert("version".to_owned(), json!(seen.version.number));
+    Ok(Json(Value::Object(answer)))
 }
 
-pub(super) async fn links(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let seen = asker.view(environment)?.at(&mut params)?;
-    let link_type: Option<LinkType> = params.take("type")?;
+fn tree_row(seen: &Seen, row: Row, causes: &[RootCause]) -> Option<Value> {
+    match row {
+        Row::Folder {
+            id,
+            text,
+            place,
+            count,
+        } => Some(json!({
+            "folder": {
+                "id": id,
+                "text": text,
+                "key": place.object.map(|object| object.to_string()),
+                "folders": place.folders,
+                "count": count,
+            }
+        })),
+        Row::Object { handle, children } => {
+            let mut brief = views::brief(seen, handle, causes)?;
+            brief.insert("children".to_owned(), json!(children));
+            Some(json!({"object": brief}))
+        }
+    }
+}
+
+pub(super) async fn links(question: Question) -> Result<Json<Value>, MapError> {
+    let Question {
+        seen, mut params, ..
+    } = question;
+    let types: Vec<LinkType> = params.take_all("type")?;
     let object: Option<String> = params.take("object")?;
     let host: Option<String> = params.take("host")?;
-    let cursor: Option<String> = params.take("cursor")?;
-    let limit = params.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
+    let page = Page::take(&mut params, "links")?;
     params.done()?;
     let version = &seen.version;
     let at = object.map(|key| seen.find(&key)).transpose()?;
@@ -284,11 +239,7 @@ pub(super) async fn links(
         None => Box::new(version.links()),
     };
     let mut found: Vec<(String, &topology::Link)> = all
-        .filter(|link| {
-            link_type
-                .as_ref()
-                .is_none_or(|wanted| *wanted == link.link_type)
-        })
+        .filter(|link| types.is_empty() || types.contains(&link.link_type))
         .filter(|link| {
             host.as_deref()
                 .is_none_or(|wanted| link.place.as_deref() == Some(wanted))
@@ -297,40 +248,22 @@ pub(super) async fn links(
         .filter_map(|link| Some((version.link_key(link)?.to_string(), link)))
         .collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
-    let total = found.len();
-    let (page, next) = cut(
-        found,
-        cursor.as_deref(),
-        limit,
-        |(key, _)| key.clone(),
-        |cursor| Some(cursor.to_owned()),
-        |(key, _), after: &String| key > after,
-    )?;
-    let rows: Vec<Value> = page
-        .into_iter()
-        .filter_map(|(_, link)| views::link(&seen, link))
-        .collect();
-    Ok(Json(
-        json!({"version": version.number, "links": rows, "next": next, "total": total}),
-    ))
+    let cut = page.cut(found, |(key, _)| key.clone());
+    let mut answer = cut.answer("links", |(_, link)| views::link(&seen, link));
+    answer.insert("version".to_owned(), json!(version.number));
+    Ok(Json(Value::Object(answer)))
 }
 
-pub(super) async fn search(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let seen = asker.view(environment)?.at(&mut params)?;
-    let text: String = params.need("q")?;
-    let types: Option<String> = params.take("type")?;
-    let limit = params.limit(20, 200)?;
-    params.done()?;
+pub(super) async fn search(question: Question) -> Result<Json<Value>, MapError> {
+    let Question {
+        seen, mut params, ..
+    } = question;
     let query = SearchQuery {
-        text,
-        types: types_of(types.as_deref())?,
-        limit,
+        text: params.need("q")?,
+        types: params.take_all("type")?,
+        limit: params.limit(20, 200)?,
     };
+    params.done()?;
     let result = seen.version.search(&query, |handle| seen.sees(handle));
     let causes = seen.version.root_causes();
     let hits: Vec<Value> = result

@@ -1,15 +1,16 @@
 //! Parts of the map as pictures: cliques, neighbourhoods, paths, the overview. Positions come from the server and stay put.
 
-use super::access::{Asker, In, Seen, object_ref};
+use super::access::{Question, Seen, object_ref};
+use super::draw::{Shape, shaped};
 use super::error::MapError;
 use super::views;
 use crate::live::params::Params;
 use axum::Json;
-use axum::extract::RawQuery;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use topology::{Clique, Handle, Layout, Link, LinkType, ObjectRef, OverviewQuery, Reach};
+use topology::{Clique, Handle, Layout, Link, OverviewQuery, Reach};
 
 /// Nodes a picture may have; more is no picture.
 const MAX_NODES: usize = 2000;
@@ -46,14 +47,13 @@ fn picture(seen: &Seen, nodes: &[Handle], links: &[Arc<Link>]) -> Value {
 }
 
 /// The cliques of a focal object.
-pub(super) async fn cliques(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let seen = asker.view(environment)?.at(&mut params)?;
+pub(super) async fn cliques(question: Question) -> Result<Response, MapError> {
+    let title = question.title("clique");
+    let Question {
+        seen, mut params, ..
+    } = question;
     let focal: String = params.need("focal")?;
+    let shape: Shape = params.take("format")?.unwrap_or_default();
     params.done()?;
     let handle = seen.find(&focal)?;
     let cliques: Vec<Value> = seen
@@ -62,9 +62,14 @@ pub(super) async fn cliques(
         .iter()
         .map(|clique| clique_view(&seen, clique))
         .collect();
-    Ok(Json(
-        json!({"version": seen.version.number, "cliques": cliques}),
-    ))
+    if shape == Shape::Json {
+        return Ok(
+            Json(json!({"version": seen.version.number, "cliques": cliques})).into_response(),
+        );
+    }
+    // A file is of the first: what the console shows first.
+    let first = cliques.into_iter().next().unwrap_or_default();
+    shaped(first, shape, &format!("{title} of {focal}"))
 }
 
 fn clique_view(seen: &Seen, clique: &Clique) -> Value {
@@ -77,55 +82,32 @@ fn clique_view(seen: &Seen, clique: &Clique) -> Value {
 }
 
 /// Everything within some links of objects.
-pub(super) async fn graph(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let seen = asker.view(environment)?.at(&mut params)?;
-    let around: String = params.need("around")?;
+pub(super) async fn graph(question: Question) -> Result<Response, MapError> {
+    let title = question.title("neighbourhood");
+    let Question {
+        seen, mut params, ..
+    } = question;
+    let starts = seen.find_all(&params.need_all::<String>("around")?)?;
     let depth: usize = params.take("depth")?.unwrap_or(2);
-    let types: Option<String> = params.take("link_type")?;
-    let limit = params.limit(500, MAX_NODES)?;
-    params.done()?;
-    let starts: Vec<Handle> = around
-        .split(',')
-        .map(|key| seen.find(key))
-        .collect::<Result<_, _>>()?;
     let reach = Reach {
         depth: depth.min(16),
-        link_types: link_types(types.as_deref())?,
-        max_nodes: limit,
+        link_types: params.take_all("link_type")?,
+        max_nodes: params.limit(500, MAX_NODES)?,
     };
+    let shape: Shape = params.take("format")?.unwrap_or_default();
+    params.done()?;
     let found = seen.version.neighbours(&starts, &reach);
     let mut out = picture(&seen, &found.nodes, &found.links);
     out["version"] = json!(seen.version.number);
     out["truncated"] = json!(found.truncated);
-    Ok(Json(out))
-}
-
-fn link_types(text: Option<&str>) -> Result<Vec<LinkType>, MapError> {
-    let names = text
-        .unwrap_or_default()
-        .split(',')
-        .filter(|name| !name.is_empty());
-    names
-        .map(|name| {
-            name.parse()
-                .map_err(|error: topology::TopologyError| MapError::Malformed(error.to_string()))
-        })
-        .collect()
+    shaped(out, shape, &title)
 }
 
 /// The shortest ways from one object to another.
-pub(super) async fn path(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let seen = asker.view(environment)?.at(&mut params)?;
+pub(super) async fn path(question: Question) -> Result<Json<Value>, MapError> {
+    let Question {
+        seen, mut params, ..
+    } = question;
     let (from, to): (String, String) = (params.need("from")?, params.need("to")?);
     let limit = params.limit(5, 50)?;
     params.done()?;
@@ -152,30 +134,34 @@ pub(super) async fn path(
     ))
 }
 
+/// How many nodes a picture of a whole may have, and what is opened in it.
+pub(super) fn overview_query(params: &mut Params) -> Result<OverviewQuery, MapError> {
+    let open: Vec<String> = params.take_all("open")?;
+    Ok(OverviewQuery {
+        budget: params.limit(500, MAX_NODES)?,
+        open: open
+            .iter()
+            .map(|key| object_ref(key))
+            .collect::<Result<_, _>>()?,
+        tenants: None,
+    })
+}
+
 /// The whole environment in at most `limit` nodes: what does not fit is counted in the object above it.
-pub(super) async fn overview(
-    asker: Asker,
-    In(environment): In,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<Value>, MapError> {
-    let mut params = Params::parse(raw.as_deref())?;
-    let view = asker.view(environment)?;
-    view.whole()?;
-    let seen = view.at(&mut params)?;
-    let open: Option<String> = params.take("open")?;
-    let limit = params.limit(500, MAX_NODES)?;
-    params.done()?;
-    let open: BTreeSet<ObjectRef> = open
-        .as_deref()
-        .unwrap_or_default()
-        .split(',')
-        .filter(|key| !key.is_empty())
-        .map(object_ref)
-        .collect::<Result<_, _>>()?;
+pub(super) async fn overview(question: Question) -> Result<Response, MapError> {
+    let title = question.title("overview");
+    let Question {
+        view,
+        seen,
+        mut params,
+        ..
+    } = question;
     let query = OverviewQuery {
-        budget: limit,
-        open,
+        tenants: view.tenants(),
+        ..overview_query(&mut params)?
     };
+    let shape: Shape = params.take("format")?.unwrap_or_default();
+    params.done()?;
     let overview = seen.version.overview(&query, None);
     let nodes: Vec<Value> = overview
         .nodes
@@ -206,7 +192,6 @@ pub(super) async fn overview(
             })
         })
         .collect();
-    Ok(Json(
-        json!({"version": seen.version.number, "nodes": nodes, "links": links}),
-    ))
+    let answer = json!({"version": seen.version.number, "nodes": nodes, "links": links});
+    shaped(answer, shape, &title)
 }

@@ -2,7 +2,7 @@
 
 use super::{Common, rows, segment};
 use crate::Answer;
-use crate::output::table;
+use crate::output::{List as Rows, table};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -58,16 +58,16 @@ pub(crate) async fn run(verb: Verb) -> Result<Answer> {
     match verb {
         Verb::List(common) => {
             let answer = common.get("/environments", &[]).await?;
-            common.output.print(&answer, list)?;
+            common.output.list(&answer, &list(&answer))?;
             Ok(Answer::Yes)
         }
         Verb::Show(Named { name, common }) => {
             let answer = common
                 .get(&format!("/environments/{}", segment(&name)), &[])
                 .await?;
-            common.output.print(&answer, |answer| {
-                serde_json::to_string_pretty(&answer["environment"]).unwrap_or_default()
-            })?;
+            common
+                .output
+                .print(&answer, |answer| one(&answer["environment"]))?;
             Ok(Answer::Yes)
         }
         Verb::Add(from) => put(from, Method::POST).await,
@@ -136,24 +136,68 @@ fn tested(common: &Common, answer: &Value) -> Result<Answer> {
         ("Detail", "detail"),
     ];
     let results = rows(answer, "results");
-    common.output.print(answer, |_| table(COLUMNS, &results))?;
     let all = results.iter().all(|result| result["reached"] == true);
+    let list = Rows {
+        columns: COLUMNS,
+        rows: results,
+        nothing: "nothing to test: the settings say no way to reach it",
+        foot: String::new(),
+    };
+    common.output.list(answer, &list)?;
     Ok(if all { Answer::Yes } else { Answer::No })
 }
 
-fn list(answer: &Value) -> String {
-    const COLUMNS: &[(&str, &str)] = &[
-        ("Name", "name"),
-        ("Kind", "kind"),
-        ("Objects", "objects"),
-        ("Version", "version"),
-        ("Read at (UTC)", "at"),
-        ("Listener", "listening"),
-    ];
+fn list(answer: &Value) -> Rows<'static> {
     let mut environments = rows(answer, "environments");
     for environment in &mut environments {
         environment["kind"] = environment["facts"]["environment_type"].clone();
         environment["listening"] = environment["listener"]["state"].clone();
+        if environment["version"] == 0 {
+            environment["at"] = "never".into();
+        }
     }
-    table(COLUMNS, &environments)
+    Rows {
+        columns: &[
+            ("Name", "name"),
+            ("Kind", "kind"),
+            ("Objects", "objects"),
+            ("Version", "version"),
+            ("Changed (UTC)", "at"),
+            ("Listener", "listening"),
+        ],
+        rows: environments,
+        nothing: "no environment; netwright env add --help says how to add one",
+        foot: String::new(),
+    }
+}
+
+/// One environment: what it is, how it is reached, which secrets are kept (their names).
+fn one(environment: &Value) -> String {
+    let mut facts: Vec<Value> = Vec::new();
+    let mut put = |name: &str, value: &Value| {
+        let empty = matches!(value, Value::Null)
+            || value == ""
+            || value.as_array().is_some_and(Vec::is_empty);
+        if !empty {
+            facts.push(json!({"name": name, "value": value}));
+        }
+    };
+    for name in ["version", "objects", "at", "changed_at"] {
+        put(name, &environment[name]);
+    }
+    for (name, value) in environment["facts"].as_object().into_iter().flatten() {
+        put(name, value);
+    }
+    let config = environment["config"].as_object().into_iter().flatten();
+    for (name, value) in config.filter(|(name, _)| !matches!(name.as_str(), "facts" | "name")) {
+        match value.as_object() {
+            Some(members) => members
+                .iter()
+                .for_each(|(member, value)| put(&format!("{name}.{member}"), value)),
+            None => put(name, value),
+        }
+    }
+    put("credentials", &environment["credentials"]);
+    put("listener", &environment["listener"]["state"]);
+    table(&[("Setting", "name"), ("Value", "value")], &facts)
 }

@@ -2,7 +2,7 @@
 
 use super::{Common, rows};
 use crate::Answer;
-use crate::output::table;
+use crate::output::{List as Rows, table};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -47,8 +47,12 @@ pub(crate) struct Run {
 
 #[derive(Args)]
 pub(crate) struct List {
+    /// Only of this environment.
     #[arg(long, short, env = "NETWRIGHT_ENVIRONMENT")]
     env: Option<String>,
+    /// At most this many, 1 to 1000.
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
     #[command(flatten)]
     common: Common,
 }
@@ -75,14 +79,12 @@ pub(crate) async fn run(verb: Verb) -> Result<Answer> {
                 }
             }
         }
-        Verb::List(List { env, common }) => {
-            let query: Vec<(&str, &str)> = env
-                .as_deref()
-                .map(|env| ("environment", env))
-                .into_iter()
-                .collect();
+        Verb::List(List { env, limit, common }) => {
+            let limit = limit.to_string();
+            let mut query = vec![("limit", limit.as_str())];
+            query.extend(env.as_deref().map(|env| ("environment", env)));
             let answer = common.get("/scans", &query).await?;
-            common.output.print(&answer, list)?;
+            common.output.list(&answer, &list(&answer))?;
             Ok(Answer::Yes)
         }
         Verb::Watch(ById { id, common }) => watch(&common, id).await,
@@ -144,17 +146,22 @@ async fn watch(common: &Common, id: u64) -> Result<Answer> {
 
 fn ended(scan: &Value) -> String {
     let state = scan["state"].as_str().unwrap_or_default().replace('_', " ");
-    let head = format!(
-        "scan {} of {}: {state}; {} objects, {} of {} hosts, version {}",
+    let progress = &scan["progress"];
+    let mut head = format!(
+        "scan {} of {}: {state}; {} objects",
         scan["id"],
         scan["environment"].as_str().unwrap_or_default(),
-        scan["progress"]["objects"],
-        scan["progress"]["hosts_done"],
-        scan["progress"]["hosts"],
-        scan["version"]
-            .as_u64()
-            .map_or("none".to_owned(), |version| version.to_string()),
+        progress["objects"],
     );
+    if progress["hosts"].as_u64().is_some_and(|hosts| hosts > 0) {
+        head += &format!(
+            ", {} of {} hosts",
+            progress["hosts_done"], progress["hosts"]
+        );
+    }
+    if let Some(version) = scan["version"].as_u64() {
+        head += &format!(", version {version}");
+    }
     let faults: Vec<Value> = rows(scan, "faults")
         .iter()
         .map(|fault| json!({"where": fault[0], "why": fault[1]}))
@@ -168,24 +175,27 @@ fn ended(scan: &Value) -> String {
     }
 }
 
-fn list(answer: &Value) -> String {
-    const COLUMNS: &[(&str, &str)] = &[
-        ("Id", "id"),
-        ("Environment", "environment"),
-        ("From", "from"),
-        ("State", "state"),
-        ("Submitted (UTC)", "submitted_at"),
-        ("Ended (UTC)", "ended_at"),
-        ("Faults", "fault_count"),
-        ("Version", "version"),
-    ];
+fn list(answer: &Value) -> Rows<'static> {
     let mut scans = rows(answer, "scans");
     for scan in &mut scans {
-        let start = &scan["start"];
-        scan["from"] = match (start["type"].as_str(), start["id"].as_str()) {
-            (Some(kind), Some(id)) => format!("{kind}/{id}").into(),
-            _ => "everything".into(),
+        scan["from"] = match scan["start"].take() {
+            Value::Null => "everything".into(),
+            start => start,
         };
     }
-    table(COLUMNS, &scans)
+    Rows {
+        columns: &[
+            ("Id", "id"),
+            ("Environment", "environment"),
+            ("From", "from"),
+            ("State", "state"),
+            ("Submitted (UTC)", "submitted_at"),
+            ("Ended (UTC)", "ended_at"),
+            ("Faults", "fault_count"),
+            ("Version", "version"),
+        ],
+        rows: scans,
+        nothing: "no scan yet; netwright scan run --env NAME starts one",
+        foot: String::new(),
+    }
 }

@@ -1,8 +1,8 @@
 //! `netwright snapshot`: versions of the map, named and compared.
 
-use super::{Common, Which, rows};
+use super::{Common, Of, ReportFormat, print_document, rows};
 use crate::Answer;
-use crate::output::table;
+use crate::output::{List as Rows, table};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -16,8 +16,10 @@ pub(crate) enum Verb {
     List(List),
     /// What differs between two versions.
     Diff(Diff),
-    /// The same as a report: csv, markdown or html.
+    /// The same as a report: csv, markdown, html or json.
     Report(Report),
+    /// Forget a version; the last one stays.
+    Delete(Delete),
 }
 
 #[derive(Args)]
@@ -27,7 +29,7 @@ pub(crate) struct Take {
     #[arg(long)]
     pin: bool,
     #[command(flatten)]
-    which: Which,
+    of: Of,
     #[command(flatten)]
     common: Common,
 }
@@ -38,7 +40,7 @@ pub(crate) struct List {
     #[arg(long)]
     named: bool,
     #[command(flatten)]
-    which: Which,
+    of: Of,
     #[command(flatten)]
     common: Common,
 }
@@ -56,7 +58,7 @@ pub(crate) struct Diff {
     #[arg(long)]
     tenant: Option<String>,
     #[command(flatten)]
-    which: Which,
+    of: Of,
     #[command(flatten)]
     common: Common,
 }
@@ -65,12 +67,23 @@ pub(crate) struct Diff {
 pub(crate) struct Report {
     before: String,
     after: Option<String>,
-    #[arg(long, default_value = "markdown")]
-    format: String,
+    #[arg(long, value_enum, default_value = "markdown")]
+    format: ReportFormat,
+    /// Only what concerns this tenant.
     #[arg(long)]
     tenant: Option<String>,
     #[command(flatten)]
-    which: Which,
+    of: Of,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+pub(crate) struct Delete {
+    /// The version's number.
+    number: u64,
+    #[command(flatten)]
+    of: Of,
     #[command(flatten)]
     common: Common,
 }
@@ -91,43 +104,34 @@ pub(crate) async fn run(verb: Verb) -> Result<Answer> {
         Verb::Take(Take {
             name,
             pin,
-            which,
+            of,
             common,
         }) => {
             let body = json!({"name": name, "pinned": pin});
             let answer = common
-                .send(Method::POST, &which.path("snapshots"), Some(&body))
+                .send(Method::POST, &of.path("snapshots"), Some(&body))
                 .await?;
             common.output.print(&answer, |answer| {
                 format!("version {} is '{name}'", answer["version"]["number"])
             })?;
         }
-        Verb::List(List {
-            named,
-            which,
-            common,
-        }) => {
+        Verb::List(List { named, of, common }) => {
             let named = named.to_string();
-            let answer = common
-                .get(&which.path("versions"), &[("named", &named)])
-                .await?;
-            common.output.print(&answer, list)?;
+            let query = [("named", named.as_str()), ("limit", "1000")];
+            let answer = common.get(&of.path("versions"), &query).await?;
+            common.output.list(&answer, &list(&answer))?;
         }
         Verb::Diff(Diff {
             before,
             after,
             tenant,
-            which,
+            of,
             common,
         }) => {
-            let answer = common
-                .get(&which.path("diff"), &between(&before, &after, &tenant))
-                .await?;
+            let query = between(&before, &after, &tenant);
+            let answer = compared(&common, &of, &query).await?;
             common.output.print(&answer, told)?;
-            let diff = &answer["diff"];
-            let same = ["objects", "links", "health"]
-                .iter()
-                .all(|name| rows(diff, name).is_empty());
+            let same = LISTS.iter().all(|name| rows(&answer, name).is_empty());
             return Ok(if same { Answer::Yes } else { Answer::No });
         }
         Verb::Report(Report {
@@ -135,28 +139,63 @@ pub(crate) async fn run(verb: Verb) -> Result<Answer> {
             after,
             format,
             tenant,
-            which,
+            of,
             common,
         }) => {
             let mut query = between(&before, &after, &tenant);
-            query.push(("format", &format));
-            println!("{}", common.text(&which.path("diff"), &query).await?);
+            query.push(("format", format.name()));
+            print_document(&common.text(&of.path("diff"), &query).await?);
+        }
+        Verb::Delete(Delete { number, of, common }) => {
+            let path = of.path(&format!("versions/{number}"));
+            common.send(Method::DELETE, &path, None).await?;
         }
     }
     Ok(Answer::Yes)
 }
 
-fn list(answer: &Value) -> String {
-    const COLUMNS: &[(&str, &str)] = &[
-        ("Version", "number"),
-        ("At (UTC)", "at"),
-        ("Cause", "cause"),
-        ("Name", "name"),
-        ("Pinned", "pinned"),
-        ("Objects", "objects"),
-        ("Links", "links"),
-    ];
-    table(COLUMNS, &rows(answer, "versions"))
+/// The lists of a comparison.
+const LISTS: [&str; 4] = ["objects", "links", "health", "cliques"];
+
+/// A comparison with all its lists, each read page by page between the same two versions.
+async fn compared(common: &Common, of: &Of, query: &[(&str, &str)]) -> Result<Value> {
+    let path = of.path("diff");
+    let mut whole = common.get(&path, query).await?;
+    let (before, after) = (
+        whole["before"]["number"].to_string(),
+        whole["after"]["number"].to_string(),
+    );
+    let mut query = query.to_vec();
+    query.retain(|(name, _)| !matches!(*name, "from" | "to"));
+    query.extend([("from", before.as_str()), ("to", after.as_str())]);
+    for list in LISTS {
+        let mut query = query.clone();
+        query.push(("list", list));
+        let mut page = common.pages(&path, &query, "rows", usize::MAX).await?;
+        whole[list] = page["rows"].take();
+    }
+    for name in ["rows", "next", "total", "list"] {
+        whole.as_object_mut().map(|whole| whole.remove(name));
+    }
+    Ok(whole)
+}
+
+fn list(answer: &Value) -> Rows<'static> {
+    let found = rows(answer, "versions");
+    Rows {
+        foot: format!("{} of {}", found.len(), answer["total"]),
+        columns: &[
+            ("Version", "number"),
+            ("At (UTC)", "at"),
+            ("Cause", "cause"),
+            ("Name", "name"),
+            ("Pinned", "pinned"),
+            ("Objects", "objects"),
+            ("Links", "links"),
+        ],
+        rows: found,
+        nothing: "no snapshot; netwright snapshot take names the present state",
+    }
 }
 
 /// A title, rows, and the columns they are shown in.
@@ -167,8 +206,7 @@ type Section = (
 );
 
 fn told(answer: &Value) -> String {
-    let diff = &answer["diff"];
-    let objects: Vec<Value> = rows(diff, "objects")
+    let objects: Vec<Value> = rows(answer, "objects")
         .into_iter()
         .map(|mut object| {
             let names: Vec<Value> = rows(&object, "attributes")
@@ -186,7 +224,7 @@ fn told(answer: &Value) -> String {
             object
         })
         .collect();
-    let sections: [Section; 3] = [
+    let sections: [Section; 4] = [
         (
             "Objects",
             objects,
@@ -200,7 +238,7 @@ fn told(answer: &Value) -> String {
         ),
         (
             "Links",
-            rows(diff, "links"),
+            rows(answer, "links"),
             &[
                 ("Change", "kind"),
                 ("Link", "link_type"),
@@ -210,12 +248,37 @@ fn told(answer: &Value) -> String {
         ),
         (
             "Health",
-            rows(diff, "health"),
+            rows(answer, "health")
+                .into_iter()
+                .map(|mut change| {
+                    let subject = change["subject"].take();
+                    change["of"] = match &subject["object"] {
+                        Value::Null => json!([
+                            subject["link"]["link_type"],
+                            subject["link"]["source"],
+                            subject["link"]["target"]
+                        ]),
+                        object => object.clone(),
+                    };
+                    change
+                })
+                .collect(),
             &[
-                ("Of", "subject"),
+                ("Of", "of"),
                 ("Before", "before"),
                 ("After", "after"),
                 ("Text", "text"),
+            ],
+        ),
+        (
+            "Cliques",
+            rows(answer, "cliques"),
+            &[
+                ("Change", "kind"),
+                ("Of", "focal"),
+                ("Clique type", "clique_type"),
+                ("Health before", "health_before"),
+                ("After", "health_after"),
             ],
         ),
     ];
@@ -227,7 +290,7 @@ fn told(answer: &Value) -> String {
     match told.is_empty() {
         true => format!(
             "versions {} and {} are the same",
-            diff["before"], diff["after"]
+            answer["before"]["number"], answer["after"]["number"]
         ),
         false => told.join("\n"),
     }

@@ -1,5 +1,5 @@
 // The mock's /netwright/v1/topology: environments, their maps, scans, schedules and clique types, as docs/topology-api.md has them.
-import { World, around, brief, clique, detail, diff, impact, named, overview, search, shortest, tree, troubled } from './mock-world.mjs';
+import { World, around, brief, changesPicture, clique, detail, diff, impact, named, overview, search, shortest, tree, troubled } from './mock-world.mjs';
 
 const MISSING = (what, id) => [404, { error: { type: 'NotFound', message: `There is no ${what} '${id}'.` } }];
 const NO_BODY = [204, null];
@@ -77,6 +77,7 @@ export class Maps {
     if (first === 'test') return [200, { results: [this.probe(body.only)] }];
     if (first === 'scans') return this.scansOf(method, name, query, body);
     if (first === 'schedules') return this.schedulesOf(method, name, body);
+    if (first === 'reports') return [200, { reports: [], next: null, total: 0 }];
     if (first === 'clique-types') return this.cliqueTypesOf(method, name, body);
     if (first === 'clique-constraints') {
       if (method === 'PUT') this.constraints = body;
@@ -121,20 +122,26 @@ export class Maps {
       case 'summary': return [200, this.summary(world, version)];
       case 'objects': return [200, list(version, query, limit)];
       case 'object': return find(query.get('key')) ? [200, { version: version.number, object: detail(world, version, find(query.get('key'))) }] : MISSING('object', query.get('key'));
-      case 'tree': return [200, { version: version.number, rows: tree(world, version, query.get('key'), (query.get('folders') ?? '').split(',').filter(Boolean)) }];
+      case 'tree': return [200, { version: version.number, ...page('rows', tree(world, version, query.get('key'), query.getAll('folder')), query, limit) }];
       case 'links': return [200, { version: version.number, links: [...version.links.values()].slice(0, limit).map((link) => named(version, link)), next: null, total: version.links.size }];
       case 'search': return [200, search(version, query.get('q'), limit)];
       case 'cliques': return [200, { version: version.number, cliques: [clique(version, query.get('focal'), query.get('focal').startsWith('network/') ? { network: query.get('focal').slice(8) } : {})] }];
       case 'graph': {
-        const starts = query.get('around').split(',');
+        const starts = query.getAll('around');
         const lost = starts.find((key) => !find(key));
         return lost ? MISSING('object', lost) : [200, { version: version.number, ...around(version, starts, Number(query.get('depth') ?? 2), query.get('link_type'), limit) }];
       }
-      case 'overview': return [200, overview(version, (query.get('open') ?? '').split(',').filter(Boolean), Number(process.env.NODES ?? limit))];
+      case 'overview': return [200, overview(version, query.getAll('open'), Number(process.env.NODES ?? limit))];
       case 'path': return [200, { version: version.number, paths: shortest(version, query.get('from'), query.get('to')) }];
       case 'causes': return [200, { version: version.number, causes: causes(version) }];
-      case 'impact': return report(query, impact(version, query.get('objects').split(',')));
-      case 'diff': return report(query, diff(world.at(query.get('from')), world.at(query.get('to')), query.get('tenant')));
+      case 'impact': return report(query, impact(version, query.getAll('objects')));
+      case 'diff': {
+        const sides = [world.at(query.get('from')), world.at(query.get('to')), query.get('tenant')];
+        if (id === 'picture') return [200, changesPicture(...sides)];
+        const { lists, answer } = diff(...sides);
+        const list = query.get('list') ?? 'objects';
+        return report(query, { ...answer, list, ...page('rows', lists[list], query, limit) });
+      }
       case 'versions': return method === 'DELETE' ? ((world.versions = world.versions.filter(({ number }) => String(number) !== id)), NO_BODY) : [200, versions(world, query, limit)];
       case 'snapshots': return [201, { version: told(this.commit(world, new Date().toISOString(), 'snapshot', body.name, body.pinned)) }];
       case 'messages': return verb === 'viewed' ? viewed(world, id) : [200, messages(world, query, limit)];
@@ -194,13 +201,17 @@ function list(version, query, limit) {
   const all = [...version.objects.values()]
     .filter((object) => equal('type', object.type) && equal('status', object.status) && equal('host', object.host) && equal('tenant', object.tenant) && equal('stale', object.stale !== null) && object.name.toLowerCase().includes((query.get('q') ?? '').toLowerCase()))
     .sort((a, b) => (`${a.name} ${a.key}` < `${b.name} ${b.key}` ? -1 : 1));
-  const start = query.get('cursor') ? Number(query.get('cursor')) : 0;
-  return { version: version.number, objects: all.slice(start, start + limit).map(brief), next: start + limit < all.length ? String(start + limit) : null, total: all.length };
+  return { version: version.number, ...page('objects', all.map(brief), query, limit) };
+}
+
+function page(name, all, query, limit) {
+  const start = Number(query.get('cursor') ?? 0);
+  return { [name]: all.slice(start, start + limit), next: start + limit < all.length ? String(start + limit) : null, total: all.length };
 }
 
 function messages(world, query, limit) {
-  const levels = (query.get('severity') ?? '').split(',').filter(Boolean);
-  const objects = (query.get('objects') ?? '').split(',').filter(Boolean);
+  const levels = query.getAll('severity');
+  const objects = query.getAll('objects');
   const before = Number(query.get('before') ?? Infinity);
   const all = [...world.messages].reverse().filter(
     (message) => (!levels.length || levels.includes(message.severity)) && (!objects.length || message.objects.some(({ type, id }) => objects.includes(`${type}/${id}`))) && message.text.toLowerCase().includes((query.get('q') ?? '').toLowerCase()),

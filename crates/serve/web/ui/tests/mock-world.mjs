@@ -280,7 +280,7 @@ export function diff(before, after, tenant) {
       const moved = old.host !== object.host;
       if (moved) objects.push({ ...base, kind: 'moved', place_before: old.host, place_after: object.host, attributes });
       else if (attributes.length) objects.push({ ...base, kind: 'changed', attributes });
-      if (old.status !== object.status) health.push({ subject: key, before: old.status, after: object.status, text: object.checks[0]?.text ?? '' });
+      if (old.status !== object.status) health.push({ subject: { object: ref(key) }, before: old.status, after: object.status, text: object.checks[0]?.text ?? '' });
     }
   }
   for (const [key, old] of before.objects) if (!after.objects.has(key)) objects.push({ type: old.type, id: old.id, name: old.name, tenant: old.tenant ?? undefined, kind: 'removed' });
@@ -291,7 +291,28 @@ export function diff(before, after, tenant) {
   for (const { tenant = '', kind } of kept) (by_tenant[tenant] ??= {})[kind] = (by_tenant[tenant][kind] ?? 0) + 1;
   const focals = new Set(links.flatMap(({ source, target }) => [source, target]).filter(({ type }) => type === 'instance').map(({ id }) => id));
   const cliques = [...focals].map((id) => ({ focal: { type: 'instance', id }, clique_type: 'instance', kind: 'changed', links_added: links.filter(({ kind, source }) => kind === 'added' && source.id === id), links_removed: links.filter(({ kind, source }) => kind === 'removed' && source.id === id), health_before: 'ok', health_after: 'ok' }));
-  return { diff: { before: before.number, after: after.number, objects: kept, links, health }, by_tenant, cliques, more_cliques: false };
+  const kinds = (all) => all.reduce((counts, { kind }) => ((counts[kind] = (counts[kind] ?? 0) + 1), counts), {});
+  const told = ({ number, at }) => ({ number, at });
+  const totals = { objects: kinds(kept), links: kinds(links), health: health.length, cliques: cliques.length };
+  return { lists: { objects: kept, links, health, cliques }, answer: { before: told(before), after: told(after), totals, by_tenant, more_cliques: false } };
+}
+
+/** What changed and what it is linked to; nothing here is so much that it would have to be counted. */
+export function changesPicture(before, after, tenant) {
+  const { lists } = diff(before, after, tenant);
+  const own = new Map(lists.objects.map(({ type, id, kind }) => [`${type}/${id}`, kind]));
+  const changed = new Map(lists.links.map((link) => [`${link.link_type} ${link.source.type}/${link.source.id} ${link.target.type}/${link.target.id}`, link.kind]));
+  const keys = new Set(own.keys());
+  const links = new Map([...before.links, ...after.links].filter(([key, { source, target }]) => own.has(source) || own.has(target) || changed.has(key)));
+  for (const { source, target } of links.values()) keys.add(source).add(target);
+  const nodes = [...keys].map((key) => after.objects.get(key) ?? before.objects.get(key)).filter(Boolean);
+  const at = positions(nodes);
+  return {
+    before: before.number,
+    after: after.number,
+    nodes: nodes.map(({ key, type, id, name, status }) => ({ key, type, id, name, own: own.get(key) ?? null, changes: own.has(key) ? { [own.get(key)]: 1 } : {}, status, closed: false, position: at.get(key) })),
+    links: [...links].map(([key, { source, target, type }]) => ({ source, target, counts: { [type]: 1 }, changes: changed.has(key) ? { [changed.get(key)]: 1 } : {} })),
+  };
 }
 
 const FIELDS = ['name', 'id', 'ip', 'mac', 'cidr', 'serial'];

@@ -100,6 +100,7 @@ fn every_family_with_exabgp() {
     exabgp_hears(&mut world, &exabgp, script, &families);
 }
 
+/// All it can be told to say; EVPN it only understands.
 fn exabgp_says(world: &mut World, router: &Router, exabgp: &Router) {
     let said = [
         (Ipv4Unicast, "10.21.0.0/24", "10.21.0.0/24 next-hop self"),
@@ -109,9 +110,24 @@ fn exabgp_says(world: &mut World, router: &Router, exabgp: &Router) {
             "2001:db8:21::/48 next-hop fd00:18::1",
         ),
         (
+            Ipv4Labeled,
+            "10.23.0.0/24",
+            "10.23.0.0/24 next-hop 198.18.0.1 label 200",
+        ),
+        (
+            Ipv6Labeled,
+            "2001:db8:23::/48",
+            "2001:db8:23::/48 next-hop fd00:18::1 label 200",
+        ),
+        (
             Vpnv4,
             "10.22.0.0/24",
             "10.22.0.0/24 next-hop 198.18.0.1 rd 65000:2 label 200 extended-community [ target:65000:2 ]",
+        ),
+        (
+            Vpnv6,
+            "2001:db8:22::/48",
+            "2001:db8:22::/48 next-hop fd00:18::1 rd 65000:2 label 200 extended-community [ target:65000:2 ]",
         ),
     ];
     for (_, _, route) in &said {

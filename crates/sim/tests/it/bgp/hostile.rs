@@ -1,7 +1,7 @@
 //! Neighbours that are slow, rude or strange. Whatever they do, others must not notice.
 
 use super::samples::{Sample, far_prefix};
-use super::world::{ASN, Family, World, client, is_root, ours, passive};
+use super::world::{ASN, Family, PATIENCE, World, client, is_root, ours, passive};
 use sim::bgp::messages::{
     self, NOTIFICATION, TRANSITIVE, UPDATE, WELL_KNOWN, attribute, keepalive,
 };
@@ -157,7 +157,7 @@ fn connect(world: &World, from: Ipv4Addr) -> TcpStream {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
         socket.bind(&SocketAddr::from((from, 0)).into())?;
         socket.connect(&to.into())?;
-        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+        socket.set_read_timeout(Some(PATIENCE))?;
         Ok(socket.into())
     });
     connected.expect("a namespace").expect("a connection")

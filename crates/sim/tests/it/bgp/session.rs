@@ -1,8 +1,9 @@
 //! What happens on the way to and at the end of a session: passwords, large AS numbers, IPv4 over IPv6 next hops, shutdown texts,
-//! prefix limits, BFD.
+//! BFD.
 
 use super::samples::Sample;
-use super::world::{ASN, Family, World, client, is_root, ours, passive};
+use super::world::{ASN, Family, World, client, is_root, logged, ours, passive};
+use serde_json::Value;
 use sim::bgp::messages::NOTIFICATION;
 use sim::bgp::{Neighbor, Router, Site, Software};
 use std::net::IpAddr;
@@ -10,7 +11,6 @@ use std::net::IpAddr;
 const V4: &[Family] = &[Family::Ipv4Unicast];
 /// Cease (RFC 4271 6.7) with its subcodes (RFC 4486).
 const CEASE: u8 = 6;
-const MAXIMUM_PREFIXES: u8 = 1;
 
 /// Two routers of AS 65000 that have only each other.
 fn pair(world: &World, software: Software, adjust: impl Fn(&mut Neighbor)) -> [Router; 2] {
@@ -173,44 +173,11 @@ fn ipv4_over_ipv6_with_bird() {
     );
 }
 
-/// The scripted neighbour gives more than it may and hears why it is closed.
-#[test]
-fn too_many_prefixes_end_the_session() {
-    if !is_root() {
-        return;
-    }
-    let mut world = World::new();
-    let script = world.next_source();
-    let neighbor = Neighbor {
-        max_prefixes: Some(5),
-        ..passive(client(script, V4))
-    };
-    let router = world.router(0, ours(), ASN, vec![neighbor], |_| {});
-    let session = world.script(0, ASN, V4);
-    let source = super::samples::numbered(script);
-    world.send(session, source.announce(0..5, 0));
-    world.until("five routes", || {
-        router
-            .routes(Family::Ipv4Unicast)
-            .is_ok_and(|r| r.len() == 5)
-    });
-    world.send(session, source.announce(5..6, 0));
-    world.heard(
-        session,
-        "a NOTIFICATION of too many prefixes",
-        |kind, body| {
-            (kind == NOTIFICATION && body.starts_with(&[CEASE, MAXIMUM_PREFIXES])).then_some(())
-        },
-    );
-    world.session(&router, script, false);
-}
-
 const REASON: &str = "moved to rack 12";
 const ADMINISTRATIVE_SHUTDOWN: u8 = 2;
 
 /// What the operator says when a session is shut down is told to the neighbour (RFC 9003), and the session stays down until enabled.
-#[test]
-fn frr_is_told_why_it_is_shut_down() {
+fn is_told_why_it_is_shut_down(software: Software, ask: &[&str]) {
     if !is_root() {
         return;
     }
@@ -219,7 +186,7 @@ fn frr_is_told_why_it_is_shut_down() {
     let neighbors = vec![client(Site::router(1), V4), passive(client(script, V4))];
     let router = world.router(0, Software::Netwright, ASN, neighbors, |_| {});
     let toward = vec![client(Site::router(0), V4)];
-    let frr = world.router(1, Software::Frr, ASN, toward, |_| {});
+    let peer = world.router(1, software, ASN, toward, |_| {});
     world.session(&router, Site::router(1), true);
     let session = world.script(0, ASN, V4);
     for neighbor in [Site::router(1), script] {
@@ -232,9 +199,8 @@ fn frr_is_told_why_it_is_shut_down() {
         let told = body.starts_with(&[CEASE, ADMINISTRATIVE_SHUTDOWN, REASON.len() as u8]);
         (kind == NOTIFICATION && told && body.ends_with(REASON.as_bytes())).then_some(())
     });
-    world.until("FRR to tell the reason", || {
-        let told = frr.control(&["show bgp neighbors json"]);
-        told.is_ok_and(|told| told.contains(REASON))
+    world.until("the peer to tell the reason", || {
+        peer.control(ask).is_ok_and(|told| told.contains(REASON))
     });
     world.session(&router, Site::router(1), false);
     let neighbor = Site::router(1).to_string();
@@ -244,37 +210,58 @@ fn frr_is_told_why_it_is_shut_down() {
     world.session(&router, Site::router(1), true);
 }
 
-/// And the other way around: FRR's operator says why.
 #[test]
-fn we_are_told_why_frr_shuts_down() {
+fn frr_is_told_why_it_is_shut_down() {
+    is_told_why_it_is_shut_down(Software::Frr, &["show bgp neighbors json"]);
+}
+
+#[test]
+fn bird_is_told_why_it_is_shut_down() {
+    is_told_why_it_is_shut_down(Software::Bird, &["show", "protocols", "all", "p0"]);
+}
+
+/// And the other way around: the peer's operator says why.
+fn we_are_told_why(software: Software, shutdown: &[&str]) {
     if !is_root() {
         return;
     }
     let mut world = World::new();
-    let [router, frr] = pair(&world, Software::Frr, |_| {});
+    let [router, peer] = pair(&world, software, |_| {});
     world.session(&router, Site::router(1), true);
-    let shutdown = format!("neighbor {} shutdown message {REASON}", Site::router(0));
-    let lines = [
-        "configure terminal",
-        "-c",
-        &format!("router bgp {ASN}"),
-        "-c",
-        &shutdown,
-    ];
-    frr.control(&lines).expect("configured");
+    peer.control(shutdown).expect("shut down");
     world.until("ours to tell the reason", || {
-        let told = router.control(&["neighbors", "-o", "json"]);
-        told.is_ok_and(|told| told.contains(REASON))
+        logged(&router).contains(REASON)
     });
 }
 
-/// The peer's BFD falls silent: the session ends long before its hold time.
+#[test]
+fn we_are_told_why_frr_shuts_down() {
+    let shutdown = format!("neighbor {} shutdown message {REASON}", Site::router(0));
+    let router = format!("router bgp {ASN}");
+    let lines = ["configure terminal", "-c", &router, "-c", &shutdown];
+    we_are_told_why(Software::Frr, &lines);
+}
+
+#[test]
+fn we_are_told_why_bird_shuts_down() {
+    let reason = format!("\"{REASON}\"");
+    we_are_told_why(Software::Bird, &["disable", "p0", &reason]);
+}
+
+#[test]
+fn we_are_told_why_gobgp_shuts_down() {
+    let neighbor = Site::router(0).to_string();
+    let words = ["neighbor", &neighbor, "shutdown", "--reason", REASON];
+    we_are_told_why(Software::Gobgp, &words);
+}
+
+/// The peer's BFD falls silent: the session ends long before its hold time, and comes back when it is heard again.
 fn bfd_with(software: Software, process: &str) {
     if !is_root() {
         return;
     }
     let mut world = World::new();
-    let [router, peer] = [(0, ours()), (1, software)].map(|(number, software)| {
+    let [router, peer] = [(0, Software::Netwright), (1, software)].map(|(number, software)| {
         let neighbor = Neighbor {
             bfd: true,
             ..client(Site::router(1 - number), V4)
@@ -284,13 +271,31 @@ fn bfd_with(software: Software, process: &str) {
         })
     });
     world.session(&router, Site::router(1), true);
-    world.until("BFD to be up at both ends", || bfd_is_up(&peer));
+    // One end is up a packet before the other one; silence means something only to an end that is.
+    world.until("BFD to be up at both ends", || {
+        bfd_is_up(&peer) && of_peer(&router, "bfd") == "up"
+    });
+    let flaps = of_peer(&router, "flaps").as_u64();
     peer.signal(process, nix::sys::signal::Signal::SIGSTOP)
         .expect("stopped");
-    world.session(&router, Site::router(1), false);
+    // The peer's BGP may be alive and the session back at once: what counts is that it ended, and why.
+    world.until("the session to end for BFD", || {
+        let told = of_peer(&router, "last_error").to_string().to_lowercase();
+        of_peer(&router, "flaps").as_u64() > flaps && told.contains("bfd")
+    });
     peer.signal(process, nix::sys::signal::Signal::SIGCONT)
         .expect("continued");
-    world.session(&router, Site::router(1), true);
+    world.until("the session with BFD", || {
+        of_peer(&router, "state") == "established" && of_peer(&router, "bfd") == "up"
+    });
+}
+
+/// What ours says of the other router.
+fn of_peer(router: &Router, key: &str) -> Value {
+    let neighbor = Site::router(1).to_string();
+    let told = router.control(&["neighbors", &neighbor, "-o", "json"]);
+    let told: Value = serde_json::from_str(&told.expect("told")).expect("JSON");
+    told[key].clone()
 }
 
 fn bfd_is_up(peer: &Router) -> bool {

@@ -51,6 +51,57 @@ fn gobgp_is_sent_what_it_asks_for() {
     });
 }
 
+/// We have a VRF and so ask GoBGP for its target: of the routes that it has, only those come. When the VRF imports another target
+/// too, so do that one's; when the VRF goes, none are left.
+#[test]
+fn gobgp_sends_what_we_ask_for() {
+    if !is_root() {
+        return;
+    }
+    const VRF: &str = "\n[vrfs.blue]\nrd = \"65000:900\"\ntargets = [\"65000:1\"]\n";
+    let mut world = World::new();
+    let script = world.next_source();
+    let router = world.router(
+        0,
+        Software::Netwright,
+        ASN,
+        vec![Neighbor::new(Site::router(1), ASN, BOTH)],
+        |config| config.extra = VRF.to_owned(),
+    );
+    let toward = vec![client(Site::router(0), BOTH), passive(client(script, VPN))];
+    let _gobgp = world.router(1, Software::Gobgp, ASN, toward, |_| {});
+    world.session(&router, Site::router(1), true);
+    let session = world.script(1, ASN, VPN);
+    let source = Source {
+        kind: Kind::Vpnv4,
+        asn: ASN,
+        external: false,
+        next_hop: script,
+        targets: 3,
+    };
+    world.send(session, source.announce(0..30, 0));
+    let mut until_there = |targets: &[&str]| {
+        let what = format!("the routes of {targets:?} and no others");
+        world.until(&what, || {
+            let routes = router.routes(Family::Vpnv4).unwrap_or_default();
+            let wanted = |name: &str| targets.iter().any(|target| name.starts_with(target));
+            routes.len() == 10 * targets.len() && routes.keys().all(|name| wanted(name))
+        });
+    };
+    let reload = |vrf: &str| {
+        let file = router.folder().join("bgp.toml");
+        let text = std::fs::read_to_string(&file).expect("a configuration");
+        let (head, _) = text.split_once("\n[vrfs.blue]").expect("a VRF");
+        std::fs::write(&file, format!("{head}{vrf}")).expect("written");
+        router.control(&["reload"]).expect("reloaded");
+    };
+    until_there(&["65000:1:"]);
+    reload(&VRF.replace("[\"65000:1\"]", "[\"65000:1\", \"65000:2\"]"));
+    until_there(&["65000:1:", "65000:2:"]);
+    reload("");
+    until_there(&[]);
+}
+
 /// A scripted neighbour asks for targets one after the other and gives them back.
 #[test]
 fn memberships_come_and_go() {

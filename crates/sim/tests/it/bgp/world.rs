@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 pub(super) use bgp::Family;
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// When a test gives up: what it waits for takes a second, on a machine that does nothing else.
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The AS that internal sessions are in.
 pub(super) const ASN: u32 = 65000;
@@ -237,6 +238,11 @@ impl World {
                 .is_ok_and(|established| established.contains(&neighbor) == up)
         });
     }
+}
+
+/// What a router has logged: in ours, why each session ended, while the last error may be that of an attempt since then.
+pub(super) fn logged(router: &Router) -> String {
+    std::fs::read_to_string(router.folder().join("log")).unwrap_or_default()
 }
 
 fn contains(key: &str, shown: &str) -> bool {

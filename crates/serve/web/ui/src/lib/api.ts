@@ -3,7 +3,8 @@ import { session } from './session.svelte';
 
 export const BASE = '/netwright/v1';
 
-export type Query = Record<string, string | number | boolean | null | undefined>;
+/** A list is a parameter that is repeated. */
+export type Query = Record<string, string | number | boolean | null | undefined | readonly string[]>;
 
 export class ApiError extends Error {
   constructor(
@@ -31,7 +32,8 @@ export class ApiError extends Error {
 export function url(path: string, query: Query = {}): string {
   const params = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {
-    if (value !== null && value !== undefined && value !== '') params.set(key, String(value));
+    if (Array.isArray(value)) for (const one of value as string[]) params.append(key, one);
+    else if (value !== null && value !== undefined && value !== '') params.set(key, String(value));
   }
   const text = params.toString();
   return BASE + path + (text ? `?${text}` : '');

@@ -2,8 +2,8 @@
 import Graph from 'graphology';
 import type { Drawable, Look, Sign, Tone } from '../drawing';
 import { arrange } from './place';
-import { keyOf, nameOf, outlineOfType, signOfLevel } from './text';
-import type { ChangeKind, DiffAnswer, Level, Link, OverviewAnswer, PictureAnswer, Position, Stale } from './types';
+import { nameOf, outlineOfType, signOfLevel } from './text';
+import type { ChangeKind, ChangesAnswer, DiffKinds, Level, Link, OverviewAnswer, PictureAnswer, Position, Stale } from './types';
 
 export interface PictureRow {
   id: string;
@@ -96,16 +96,19 @@ export class Picture implements Drawable {
     this.version++;
   }
 
-  /** Two pictures laid over each other, with what changed between them. */
-  compare(frame: string, before: PictureAnswer, after: PictureAnswer, { diff }: DiffAnswer): void {
-    this.begin(frame, true, diff.after, Boolean(before.truncated || after.truncated));
-    const kinds = new Map(diff.objects.map((change) => [keyOf(change), change.kind]));
-    const drafts = new Map<string, Draft>();
-    for (const node of [...before.nodes, ...after.nodes]) drafts.set(node.key, { ...single(node), position: node.position, change: kinds.get(node.key) ?? null });
-    const changes = new Map(diff.links.map((link) => [`${link.link_type} ${keyOf(link.source)} ${keyOf(link.target)} ${link.distinct ?? ''}`, link.kind]));
-    const links = new Map([...before.links, ...after.links].map((link) => [linkKey(link), link]));
-    this.place([...drafts.values()]);
-    for (const [key, { source, target, type, status }] of links) this.join(source, target, { type, status, count: 1, change: changes.get(key) ?? null });
+  /** What changed between two versions: objects by themselves, or counted in the one above them. */
+  changes(frame: string, answer: ChangesAnswer): void {
+    this.begin(frame, true, answer.after, false);
+    this.place(
+      answer.nodes.map((node) => ({
+        id: node.key, type: node.type, label: nameOf(node), status: node.status, stale: null, host: null, tenant: null, closed: node.closed,
+        objects: Math.max(1, total(node.changes)), counts: node.changes, change: node.own ?? mainly(node.changes), position: node.position,
+      })),
+    );
+    for (const { source, target, counts, changes } of answer.links) {
+      const all = total(counts) === total(changes) ? mainly(changes) : total(changes) ? 'changed' : null;
+      this.join(source, target, { type: Object.keys(counts).join(', '), status: 'unknown', count: total(counts), change: all });
+    }
     this.version++;
   }
 
@@ -137,8 +140,12 @@ export class Picture implements Drawable {
   }
 }
 
-const total = (counts: Record<string, number>): number => Object.values(counts).reduce((sum, n) => sum + n, 0);
-const linkKey = ({ type, source, target, distinct }: Link): string => `${type} ${source} ${target} ${distinct ?? ''}`;
+const total = (counts: Partial<Record<string, number>>): number => Object.values(counts).reduce<number>((sum, n) => sum + (n ?? 0), 0);
+/** The one kind of change there is; of several, that things changed. */
+const mainly = (changes: DiffKinds): ChangeKind | null => {
+  const kinds = Object.keys(changes) as ChangeKind[];
+  return kinds.length > 1 ? 'changed' : (kinds[0] ?? null);
+};
 const single = (node: PictureAnswer['nodes'][number]): Omit<Draft, 'position'> => ({
   id: node.key, type: node.type, label: nameOf(node), status: node.status, stale: node.stale, host: node.host, tenant: node.tenant, objects: 1, counts: { [node.type]: 1 }, closed: false, change: null,
 });

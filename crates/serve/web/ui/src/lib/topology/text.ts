@@ -82,11 +82,15 @@ export const refOf = (key: string): Ref => {
 /** What to call an object known only by its key. */
 export const shortKey = (key: string): string => `${typeName(refOf(key).type)} ${refOf(key).id}`;
 
+/** Keys in one parameter of the page's address; ids may hold commas. */
+export const joinKeys = (keys: readonly string[]): string => keys.map((key) => key.replace(/[%,]/g, encodeURIComponent)).join(',');
+export const splitKeys = (text: string | undefined): string[] => (text ?? '').split(',').filter(Boolean).map((key) => key.replace(/%2C|%25/g, decodeURIComponent));
+
 export const nameOf = (object: Pick<Brief, 'name' | 'id'>): string => object.name || object.id;
 
 export const api = (environment: string, path = ''): string => `/topology/environments/${encodeURIComponent(environment)}${path}`;
 
-export type Tab = 'map' | 'objects' | 'path' | 'impact' | 'history' | 'compare' | 'messages' | 'scans' | 'settings';
+export type Tab = 'map' | 'objects' | 'path' | 'impact' | 'history' | 'compare' | 'messages' | 'scans' | 'reports' | 'settings';
 
 /** A page of an environment; the map is its first. */
 export const tabHref = (environment: string, tab: Tab, query: Record<string, string | null | undefined> = {}): string =>

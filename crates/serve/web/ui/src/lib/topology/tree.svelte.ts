@@ -13,10 +13,20 @@ export interface Branch {
   of: number;
   folder: TreeFolder | null;
   object: (Brief & { children: number }) | null;
+  /** Not an object: the place of this id has more, which is read when this comes into view. */
+  rest: { under: string; place: { key: string | null; folders: string[] } } | null;
   opens: boolean;
   open: boolean;
   loading: boolean;
 }
+
+interface TreePage {
+  rows: TreeRow[];
+  next: string | null;
+  total: number;
+}
+/** Rows under a place that are read at once. */
+const PAGE = 500;
 
 interface Place {
   key: string | null;
@@ -33,6 +43,7 @@ export class Tree {
   private open = new Set<string>([ROOT]);
   private read = new Map<string, TreeRow[]>();
   private reading = new Map<string, Promise<TreeRow[]>>();
+  private more = new Map<string, { next: string | null; total: number }>();
   private closed = false;
 
   constructor(
@@ -80,11 +91,16 @@ export class Tree {
     let rest = idPath.slice(1 + this.environment.length);
     while (rest) {
       this.open.add(id);
-      const rows = await this.under(id, place);
-      const next = rows.find((row) => {
+      const onTheWay = (row: TreeRow): boolean => {
         const start = `/${row.folder ? row.folder.id : row.object.id}`;
         return rest === start || rest.startsWith(`${start}/`);
-      });
+      };
+      let next = (await this.under(id, place)).find(onTheWay);
+      while (!next && this.more.get(id)?.next) {
+        const rows = await this.readMore({ under: id, place });
+        next = rows.find(onTheWay);
+        if (!rows.length) break;
+      }
       if (!next) return [];
       if (next.object) above.push(next.object.key);
       rest = rest.slice(1 + (next.folder ? next.folder.id : next.object.id).length);
@@ -97,8 +113,9 @@ export class Tree {
   private async under(id: string, { key, folders }: Place): Promise<TreeRow[]> {
     const known = this.read.get(id) ?? this.reading.get(id);
     if (known) return known;
-    const asked = get<{ rows: TreeRow[] }>(api(this.environment, '/tree'), { key, folders: folders.join(','), at: this.at }).then(
-      ({ rows }) => {
+    const asked = get<TreePage>(api(this.environment, '/tree'), { key, folder: folders, at: this.at, limit: PAGE }).then(
+      ({ rows, next, total }) => {
+        this.more.set(id, { next, total });
         this.error = null;
         this.read.set(id, rows);
         return rows;
@@ -115,20 +132,42 @@ export class Tree {
     return rows;
   }
 
+  /** Reads the next rows under a place. */
+  async readMore({ under, place }: NonNullable<Branch['rest']>): Promise<TreeRow[]> {
+    const cursor = this.more.get(under)?.next;
+    const key = `${under} ${cursor}`;
+    if (!cursor || this.reading.has(key)) return [];
+    const asked = get<TreePage>(api(this.environment, '/tree'), { key: place.key, folder: place.folders, at: this.at, limit: PAGE, cursor }).then(
+      ({ rows, next, total }) => {
+        this.more.set(under, { next, total });
+        this.read.set(under, [...(this.read.get(under) ?? []), ...rows]);
+        return rows;
+      },
+      (cause) => ((this.error = asApiError(cause)), [] as TreeRow[]),
+    );
+    this.reading.set(key, asked);
+    const rows = await asked;
+    this.reading.delete(key);
+    this.flatten();
+    return rows;
+  }
+
   private flatten(): void {
     if (this.closed) return;
     const out: Branch[] = [];
-    const walk = (id: string, level: number): void => {
+    const walk = (id: string, level: number, place: Place): void => {
       const rows = this.read.get(id) ?? [];
+      const { next, total } = this.more.get(id) ?? { next: null, total: rows.length };
       rows.forEach((row, i) => {
         const rowId = idOf(row);
         const open = this.open.has(rowId);
         const opens = row.folder ? true : row.object.children > 0;
-        out.push({ id: rowId, level, nth: i + 1, of: rows.length, folder: row.folder ?? null, object: row.object ?? null, opens, open: open && opens, loading: open && !this.read.has(rowId) });
-        if (open) walk(rowId, level + 1);
+        out.push({ id: rowId, level, nth: i + 1, of: total, folder: row.folder ?? null, object: row.object ?? null, rest: null, opens, open: open && opens, loading: open && !this.read.has(rowId) });
+        if (open) walk(rowId, level + 1, placeOf(row));
       });
+      if (next) out.push({ id: `rest ${id} ${rows.length}`, level, nth: rows.length + 1, of: total, folder: null, object: null, rest: { under: id, place }, opens: false, open: false, loading: true });
     };
-    walk(ROOT, 1);
+    walk(ROOT, 1, { key: null, folders: [] });
     this.rows = out;
   }
 }

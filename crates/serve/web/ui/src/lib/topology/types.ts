@@ -229,7 +229,7 @@ export interface LinkChange extends LinkKey {
   attributes?: AttributeChange[];
 }
 export interface HealthChange {
-  subject: string;
+  subject: { object: Ref } | { link: LinkKey };
   before: Level;
   after: Level;
   text: string;
@@ -243,11 +243,21 @@ export interface CliqueChange {
   health_before: Level;
   health_after: Level;
 }
+export type DiffKinds = Partial<Record<ChangeKind, number>>;
+/** Totals of a comparison, and a page of one of its lists. */
 export interface DiffAnswer {
-  diff: { before: number; after: number; objects: ObjectChange[]; links: LinkChange[]; health: HealthChange[] };
-  by_tenant: Record<string, Partial<Record<ChangeKind, number>>>;
-  cliques: CliqueChange[];
+  before: { number: number; at: string };
+  after: { number: number; at: string };
+  totals: { objects: DiffKinds; links: DiffKinds; health: number; cliques: number };
+  by_tenant: Record<string, DiffKinds>;
   more_cliques: boolean;
+}
+/** Everything that changed in a bounded number of nodes. */
+export interface ChangesAnswer {
+  before: number;
+  after: number;
+  nodes: { key: string; type: string; id: string; name: string; own: ChangeKind | null; changes: DiffKinds; status: Level; closed: boolean; position: Position | null }[];
+  links: { source: string; target: string; counts: Counts; changes: DiffKinds }[];
 }
 
 export interface Hurt extends Brief {
@@ -299,9 +309,40 @@ export interface Schedule {
   zone: string;
   paused: boolean;
   since: string;
-  snapshot: boolean;
+  /** Of a scan. */
+  snapshot?: boolean;
   start?: Ref & { environment: string };
+  /** Of a report. */
+  report?: ReportOrder;
   next: string | null;
+}
+export type ReportOf = 'changes' | 'impact' | 'inventory';
+export type ReportFormat = 'html' | 'markdown' | 'csv' | 'json';
+export interface ReportOrder {
+  of: ReportOf;
+  since?: string;
+  objects?: Ref[];
+  format: ReportFormat;
+  keep: number;
+  post_to?: string;
+}
+/** A report a schedule made, or why it could not. */
+export interface Report {
+  id: number;
+  environment: string;
+  schedule: string;
+  due: string;
+  made_at: string;
+  of: ReportOf;
+  since?: string;
+  objects?: Ref[];
+  format: ReportFormat;
+  state: 'made' | 'failed';
+  version?: number;
+  compared_with?: number;
+  findings?: number;
+  reason?: string;
+  posting?: { to: string; state: 'waiting' | 'delivered' | 'failed'; attempts: number; at?: string; detail?: string };
 }
 
 export interface CliqueType {

@@ -1,6 +1,8 @@
 //! The map over HTTP, as clients see it.
 
-mod common;
+mod openapi;
+mod reports;
+mod scale;
 
 use api::{ApiState, router};
 use auth::{Authenticator, NoAuth};
@@ -163,7 +165,7 @@ async fn objects_are_listed_in_pages_with_totals_and_chosen_fields() {
     assert_eq!(rest["objects"].as_array().map(Vec::len), Some(1));
     assert_eq!(rest["next"], Value::Null);
     let fields = site
-        .get("/environments/prod/objects?type=instance&fields=name,project_id")
+        .get("/environments/prod/objects?type=instance&fields=name&fields=project_id")
         .await;
     assert_eq!(
         fields["objects"][0],
@@ -241,6 +243,9 @@ async fn a_tenant_sees_its_own_and_nothing_tells_of_the_rest() {
         "links",
         "causes",
         "graph?around=instance/vm-blue&depth=9",
+        "overview",
+        "diff?from=0",
+        "diff/picture?from=0",
     ] {
         let (status, text) = site
             .text(BLUE, "GET", &format!("/environments/prod/{path}"), None)
@@ -250,10 +255,20 @@ async fn a_tenant_sees_its_own_and_nothing_tells_of_the_rest() {
             "{path}: {status} {text}"
         );
     }
-    let (status, _) = site
+    let (status, overview) = site
         .ask(BLUE, "GET", "/environments/prod/overview", None)
         .await;
-    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(overview["nodes"][0]["key"], "instance/vm-blue");
+    let (status, _) = site
+        .ask(
+            BLUE,
+            "GET",
+            "/environments/prod/diff?from=0&tenant=red",
+            None,
+        )
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
     let (status, _) = site
         .ask(BLUE, "POST", "/scans", Some(json!({"environment": "prod"})))
         .await;
@@ -284,13 +299,24 @@ async fn versions_are_named_compared_and_reported() {
     assert_eq!(status, StatusCode::CONFLICT);
     site.read_hosts(&["green"]);
     let diff = site.get("/environments/prod/diff?from=as+designed").await;
-    let added: Vec<&str> = diff["diff"]["objects"]
+    assert_eq!(diff["totals"]["objects"], json!({"added": 2}));
+    let added: Vec<&str> = diff["rows"]
         .as_array()
         .expect("rows")
         .iter()
         .filter_map(|row| row["id"].as_str())
         .collect();
     assert_eq!(added, ["host-green", "vm-green"]);
+    let picture = site
+        .get("/environments/prod/diff/picture?from=as+designed")
+        .await;
+    let changed: Vec<(&str, &str)> = picture["nodes"]
+        .as_array()
+        .expect("nodes")
+        .iter()
+        .filter_map(|node| Some((node["id"].as_str()?, node["own"].as_str()?)))
+        .collect();
+    assert_eq!(changed, [("host-green", "added"), ("vm-green", "added")]);
     let then = site.get("/environments/prod/objects?at=as+designed").await;
     assert_eq!(then["total"], 4);
     let (status, html) = site
