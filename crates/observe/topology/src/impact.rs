@@ -6,7 +6,7 @@
 use crate::declare::{Depends, ImpactBy, TypeRule};
 use crate::object::Handle;
 use crate::version::{Tenants, Version};
-use crate::{LinkType, ObjectType};
+use crate::{LinkType, ObjectRef, ObjectType};
 use foldhash::fast::FixedState;
 use serde::Serialize;
 use serde_json::Value;
@@ -185,8 +185,26 @@ impl Version {
                 .map(|(tenant, count)| (tenants.name(tenant), count))
                 .collect(),
             by_place: by_place.into_iter().collect(),
-            by_network: by_network.into_iter().collect(),
+            by_network: self.by_name("network", by_network),
         }
+    }
+
+    /// Counts of objects by what people call them; their ids tell those of one name apart.
+    fn by_name(&self, object_type: &str, counts: Count) -> BTreeMap<Arc<str>, usize> {
+        let mut named = BTreeMap::new();
+        for (id, count) in counts.into_iter().collect::<BTreeMap<_, _>>() {
+            let key = ObjectRef::new(object_type, &*id).ok();
+            let handle = key.and_then(|key| self.find(&key));
+            let name = handle
+                .and_then(|handle| self.object(handle))
+                .map_or(&*id, |object| object.name());
+            let label = match named.contains_key(name) {
+                true => format!("{name} ({id})").into(),
+                false => name.into(),
+            };
+            named.insert(label, count);
+        }
+        named
     }
 
     /// From a failed object to one that is hit, with the steps between.

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use bgp::config::RemoteAs;
-use bgp::session::MessageCounts;
+use bgp::session::{Down, MessageCounts};
 use bgp::speaker::{Clear, FamilyReport, PeerReport, SessionReport};
 use bgp::{Family, FamilySet, Time};
 use serde::Deserialize;
@@ -64,13 +64,19 @@ fn brief(core: &Core, peer: &PeerReport) -> Map<String, Value> {
         "advertised": sum(|family| family.counts.advertised),
         "stale": sum(|family| family.counts.stale),
         "flaps": peer.flaps,
-        "last_error": peer.last_down.as_ref().map(|(_, down)| down.to_string()),
+        "last_error": last_error(peer).map(|(_, down)| down.to_string()),
         "waiting_octets": session.and_then(|session| core.io.traffic(session.conn)).map(|traffic| traffic.waiting),
     });
     match json {
         Value::Object(map) => map,
         _ => Map::new(),
     }
+}
+
+/// Of a session, or of an attempt to make one.
+fn last_error(peer: &PeerReport) -> Option<&(Time, Down)> {
+    let both = peer.last_down.iter().chain(&peer.last_failure);
+    both.max_by_key(|(time, _)| time.0)
 }
 
 const fn seconds_from(since: Time, now: Time) -> u64 {
@@ -85,11 +91,14 @@ fn full(core: &Core, peer: &PeerReport) -> Value {
     let mut put = |key: &str, value: Value| json.insert(key.to_owned(), value);
     put("sessions", peer.sessions.into());
     put("malformed_updates", peer.malformed.into());
-    if let Some((time, _)) = peer.last_down {
-        put(
-            "last_error_at",
-            core.clock.timestamp(time).to_string().into(),
-        );
+    let at = |time: Time| Value::from(core.clock.timestamp(time).to_string());
+    if let Some((time, _)) = last_error(peer) {
+        put("last_error_at", at(*time));
+    }
+    // Attempts since then say less of why it is away.
+    if let Some((time, down)) = &peer.last_down {
+        put("session_ended", down.to_string().into());
+        put("session_ended_at", at(*time));
     }
     if let Some(next) = peer.next_attempt {
         put(

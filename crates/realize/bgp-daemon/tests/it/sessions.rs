@@ -218,7 +218,9 @@ fn a_shutdown_tells_the_neighbour_why_and_enable_takes_it_back() {
     )
     .expect("done");
     let error = until("the text has come", || {
-        let error = b.neighbor("192.0.2.1")["last_error"].as_str()?.to_owned();
+        let error = b.neighbor("192.0.2.1")["session_ended"]
+            .as_str()?
+            .to_owned();
         error.contains("new fans").then_some(error)
     });
     assert!(error.to_lowercase().contains("shutdown"), "{error}");

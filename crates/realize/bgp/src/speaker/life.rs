@@ -207,7 +207,7 @@ impl Speaker {
         if was_up {
             self.session_over(now, id, &connection, &down);
         } else {
-            peer.history.last_down = Some((now, down.clone()));
+            peer.history.last_failure = Some((now, down.clone()));
             self.event(now, id, EventKind::Failed(down.clone()));
         }
         let end = match (was_up, &down) {

@@ -96,6 +96,8 @@ pub(super) struct History {
     /// Sessions that ended.
     pub(super) flaps: u64,
     pub(super) last_down: Option<(Time, Down)>,
+    /// Of an attempt to make a session.
+    pub(super) last_failure: Option<(Time, Down)>,
     /// Updates with a fault.
     pub(super) malformed: u64,
     pub(super) reports: Reports,

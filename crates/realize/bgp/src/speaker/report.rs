@@ -28,7 +28,10 @@ pub struct PeerReport {
     /// Sessions that were established, and that ended, since it was configured.
     pub sessions: u64,
     pub flaps: u64,
+    /// How the last of them ended.
     pub last_down: Option<(Time, Down)>,
+    /// How the last attempt that made none ended.
+    pub last_failure: Option<(Time, Down)>,
     /// Updates with a fault.
     pub malformed: u64,
     pub bfd: Option<BfdState>,
@@ -99,6 +102,7 @@ impl Speaker {
             sessions: peer.history.sessions,
             flaps: peer.history.flaps,
             last_down: peer.history.last_down.clone(),
+            last_failure: peer.history.last_failure.clone(),
             malformed: peer.history.malformed,
             bfd: peer.bfd.as_ref().map(|bfd| bfd.session.state()),
         }

@@ -280,7 +280,7 @@ fn bfd_with(software: Software, process: &str) {
         .expect("stopped");
     // The peer's BGP may be alive and the session back at once: what counts is that it ended, and why.
     world.until("the session to end for BFD", || {
-        let told = of_peer(&router, "last_error").to_string().to_lowercase();
+        let told = of_peer(&router, "session_ended").to_string().to_lowercase();
         of_peer(&router, "flaps").as_u64() > flaps && told.contains("bfd")
     });
     peer.signal(process, nix::sys::signal::Signal::SIGCONT)
