@@ -1,5 +1,5 @@
 //! Who asks about which environment, and what they see of it. Operators (role `admin`) see and may do everything; others what the
-//! environment's grants say. What someone may not see does not exist for them.
+//! environment's grants say; of the controller's own cloud, each project itself. What someone may not see does not exist for them.
 
 use super::error::MapError;
 use crate::App;
@@ -62,8 +62,12 @@ impl Asker {
     }
 
     pub(crate) fn sight(&self, environment: &Environment) -> Sight {
-        match self.identity.is_admin {
-            true => Sight::All,
+        if self.identity.is_admin {
+            return Sight::All;
+        }
+        let view = self.inventory.environment(environment);
+        match view.is_ok_and(|environment| environment.own) {
+            true => Sight::Tenants([self.identity.project.to_string()].into()),
             false => self.inventory.roles(environment).sight(&self.names()),
         }
     }
@@ -77,10 +81,9 @@ impl Asker {
                 .map(drop)
                 .map_err(|_| MapError::NoEnvironment(environment.clone()));
         }
-        let roles = self.inventory.roles(environment);
-        match roles.sight(&self.names()) {
+        match self.sight(environment) {
             Sight::Nothing => Err(MapError::NoEnvironment(environment.clone())),
-            _ if roles.may(&self.names(), right) => Ok(()),
+            _ if self.may(environment, right) => Ok(()),
             _ => Err(MapError::Forbidden(match right {
                 Right::View => "see all of",
                 Right::Scan => "scan",

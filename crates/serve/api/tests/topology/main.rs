@@ -1,6 +1,7 @@
 //! The map over HTTP, as clients see it.
 
 mod openapi;
+mod own;
 mod reports;
 mod scale;
 

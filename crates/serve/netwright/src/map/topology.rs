@@ -14,7 +14,7 @@ pub(crate) enum Verb {
     /// Find by name, id, MAC, address or CIDR.
     Search(Search),
     /// The clique of an object: what it hangs on, from link to link.
-    Clique(Of),
+    Clique(Clique),
     /// What the failure of objects hits.
     Impact(Impact),
     /// The shortest ways from one object to another.
@@ -89,7 +89,7 @@ pub(crate) struct Search {
 }
 
 #[derive(Args)]
-pub(crate) struct Of {
+pub(crate) struct Clique {
     /// The focal object, as type/id.
     object: String,
     #[command(flatten)]
@@ -202,7 +202,7 @@ pub(crate) async fn run(verb: Verb) -> Result<Answer> {
             common.output.list(&answer, &list)?;
             return Ok(if nothing { Answer::No } else { Answer::Yes });
         }
-        Verb::Clique(Of {
+        Verb::Clique(Clique {
             object,
             which,
             common,
