@@ -249,7 +249,7 @@ fn a_switch_hits_everything_behind_it_and_counts_by_tenant_host_and_network() {
         ["t0", "t1"]
     );
     assert!(counts.by_place["h1"] >= 6 && counts.by_place["h2"] >= 6);
-    assert!(counts.by_network["net1"] >= 2);
+    assert!(counts.by_network["front"] >= 2, "{counts:?}");
     let vm = version.find(&object("instance", "vm1")).expect("known");
     let chain: Vec<String> = version
         .impact_chain(&impact, vm)
