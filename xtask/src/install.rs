@@ -33,7 +33,7 @@ pub(crate) const TEST: &[Package] = &[
     ("lldpd", "/usr/sbin/lldpd"),
     ("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
     ("mariadb-server", "/usr/sbin/mariadbd"),
-    ("postgresql", "/usr/bin/psql"),
+    ("postgresql-15", "/usr/lib/postgresql/15/bin/postgres"),
 ];
 
 /// What the console is looked at with.
@@ -61,7 +61,7 @@ const SERVICES: &[(&str, &str)] = &[
     ("lldpd", "lldpd.service"),
     ("rabbitmq-server", "rabbitmq-server.service"),
     ("mariadb-server", "mariadb.service"),
-    ("postgresql", "postgresql.service"),
+    ("postgresql-15", "postgresql.service"),
 ];
 
 /// Masks the services of packages that are about to be installed, as `systemctl mask` does, which needs a running systemd.
