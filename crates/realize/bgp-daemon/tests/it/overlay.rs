@@ -56,21 +56,9 @@ const NOTHING: Kernel = Kernel {
 };
 
 fn wait(netns: &Netns, n: u8, what: &str, expected: &Kernel) {
-    let mut last = None;
-    let mut check = || {
-        let now = kernel(netns, n);
-        let done = now == *expected;
-        last = Some(now);
-        done.then_some(())
-    };
-    let deadline = std::time::Instant::now() + crate::lab::PATIENCE;
-    while check().is_none() {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "never happened: {what}: {last:?}"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    until(&format!("{what}: {expected:?}"), || {
+        (kernel(netns, n) == *expected).then_some(())
+    });
 }
 
 fn ping(from: &Netns, to: u8) {
