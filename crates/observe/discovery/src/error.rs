@@ -69,6 +69,16 @@ pub enum Error {
     Cancelled,
 }
 
+impl Error {
+    /// A scanner tree asks a source for what it does not read.
+    pub(crate) fn no_reader(source: &str, reader: &str) -> Self {
+        Self::NotConfigured {
+            what: format!("the reader '{reader}'"),
+            hint: format!("{source} has no such reader"),
+        }
+    }
+}
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Text of an error and of all that caused it, in one line, cut at 500 characters.

@@ -28,10 +28,7 @@ impl Source for Aci {
     ) -> BoxFuture<'a, Result<Vec<Reading>>> {
         Box::pin(async move {
             if reader != "aci-ports" {
-                return Err(Error::NotConfigured {
-                    what: format!("the reader '{reader}'"),
-                    hint: "ACI has no such reader".to_owned(),
-                });
+                return Err(Error::no_reader(self.name(), reader));
             }
             let region = context
                 .drafts("region")

@@ -38,10 +38,7 @@ impl Source for Switches {
     ) -> BoxFuture<'a, Result<Vec<Reading>>> {
         Box::pin(async move {
             if reader != "gnmi-ports" {
-                return Err(Error::NotConfigured {
-                    what: format!("the reader '{reader}'"),
-                    hint: "switches have no such reader".to_owned(),
-                });
+                return Err(Error::no_reader(self.name(), reader));
             }
             let pnics: Vec<_> = context.drafts("host_pnic").collect();
             let mut readings = Vec::new();

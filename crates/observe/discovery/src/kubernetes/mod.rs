@@ -99,10 +99,7 @@ impl Source for Kubernetes {
                     (&["network_policy"], found)
                 }
                 other => {
-                    return Err(Error::NotConfigured {
-                        what: format!("the reader '{other}'"),
-                        hint: "Kubernetes has no such reader".to_owned(),
-                    });
+                    return Err(Error::no_reader(self.name(), other));
                 }
             };
             let source = source("kubernetes", self.url());

@@ -99,10 +99,7 @@ impl Source for Netwright {
     ) -> BoxFuture<'a, Result<Vec<Reading>>> {
         Box::pin(async move {
             if reader != "netwright" {
-                return Err(Error::NotConfigured {
-                    what: format!("the reader '{reader}'"),
-                    hint: "Netwright has no such reader".to_owned(),
-                });
+                return Err(Error::no_reader(self.name(), reader));
             }
             let hosts: Vec<Host> = parsed(self.list("hosts").await?)?;
             let networks: Vec<Network> = parsed(self.list("networks").await?)?;

@@ -52,10 +52,7 @@ impl Source for OpenStack {
                 "neutron-routers" => self.routers(context).await,
                 "neutron-ports" => self.ports(context).await,
                 "neutron-agents" => self.agents(context).await,
-                other => Err(Error::NotConfigured {
-                    what: format!("the reader '{other}'"),
-                    hint: "OpenStack has no such reader".to_owned(),
-                }),
+                other => Err(Error::no_reader(self.name(), other)),
             }
         })
     }

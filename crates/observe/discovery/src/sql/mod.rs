@@ -68,10 +68,7 @@ impl Source for Database {
                     (&["network_agent"], drafts)
                 }
                 other => {
-                    return Err(Error::NotConfigured {
-                        what: format!("the reader '{other}'"),
-                        hint: "the databases have no such reader".to_owned(),
-                    });
+                    return Err(Error::no_reader(self.name(), other));
                 }
             };
             Ok(vec![reading_of(
