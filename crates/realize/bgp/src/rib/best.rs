@@ -193,64 +193,126 @@ pub(crate) fn equal_cost(
 
 /// Puts the paths in order of preference; the first is the best path.
 ///
-/// MED is no total order across neighbour ASes. With `deterministic_med` each place is filled by comparing the best of
-/// each neighbour AS; without it, by comparing in order of arrival, newest first, as it was done of old.
-pub(crate) fn rank<'c, T>(
+/// MED is no total order across neighbour ASes, but mostly it decides nothing, and what is left is one. Where it does,
+/// `deterministic_med` has each place filled by comparing the best of each neighbour AS; without it, by comparing in order
+/// of arrival, newest first, as it was done of old.
+pub(crate) fn rank<'c, T: Copy>(
     paths: &mut [T],
     options: &BestPathOptions,
     candidate: impl Fn(&T) -> Candidate<'c>,
 ) {
-    const THOROUGH: usize = 32;
-    if !options.deterministic_med || options.always_compare_med {
-        if !options.deterministic_med {
-            paths.sort_by(|a, b| 0.cmp(&(candidate(a).age.wrapping_sub(candidate(b).age) as i32)));
-        } else {
-            paths.sort_by(|a, b| compare(&candidate(a), &candidate(b), options).0);
-            return;
-        }
-    }
-    let places = paths.len().min(THOROUGH).saturating_sub(1);
-    for place in 0..places {
-        let rest = &paths[place..];
-        let chosen = place + choose(rest, options, &candidate);
-        paths[place..=chosen].rotate_right(1);
-    }
-    if paths.len() > THOROUGH {
-        paths[places..]
-            .sort_by(|a, b| compare_with(&candidate(a), &candidate(b), options, false).0);
+    let order = |a: &T, b: &T, med| compare_with(&candidate(a), &candidate(b), options, med).0;
+    if options.always_compare_med || same_med(paths, options, &candidate) {
+        paths.sort_by(|a, b| order(a, b, true));
+    } else if options.deterministic_med {
+        rank_by_group(paths, |path| candidate(path).set.summary.neighbor_as, order);
+    } else {
+        paths.sort_by(|a, b| 0.cmp(&(candidate(a).age.wrapping_sub(candidate(b).age) as i32)));
+        rank_by_arrival(paths, order);
     }
 }
 
-fn choose<'c, T>(
+fn same_med<'c, T>(
     paths: &[T],
     options: &BestPathOptions,
-    candidate: &impl Fn(&T) -> Candidate<'c>,
-) -> usize {
-    let better = |a: usize, b: usize, med: bool| {
-        compare_with(&candidate(&paths[a]), &candidate(&paths[b]), options, med)
-            .0
-            .is_lt()
-    };
-    if !options.deterministic_med {
-        return (1..paths.len()).fold(
-            0,
-            |best, next| if better(next, best, true) { next } else { best },
-        );
+    candidate: impl Fn(&T) -> Candidate<'c>,
+) -> bool {
+    let mut meds = paths.iter().map(|path| candidate(path).med(options));
+    let first = meds.next();
+    meds.all(|med| Some(med) == first)
+}
+
+/// The groups, each in its own order with MED, merged without it: a path has the place it would have without MED, or
+/// follows those of its group that come before it, if they are further back.
+fn rank_by_group<T: Copy>(
+    paths: &mut [T],
+    group: impl Fn(&T) -> u32,
+    order: impl Fn(&T, &T, bool) -> Ordering,
+) {
+    paths.sort_by(|a, b| order(a, b, false));
+    let mut grouped: Vec<usize> = (0..paths.len()).collect();
+    grouped.sort_by(|a, b| {
+        let (a, b) = (&paths[*a], &paths[*b]);
+        group(a).cmp(&group(b)).then_with(|| order(a, b, true))
+    });
+    let mut placed: Vec<(usize, T)> = Vec::with_capacity(paths.len());
+    let mut last = None;
+    for at in grouped {
+        let of = group(&paths[at]);
+        let place = match last {
+            Some((same, place)) if same == of => at.max(place),
+            _ => at,
+        };
+        last = Some((of, place));
+        placed.push((place, paths[at]));
     }
-    // The best of its neighbour AS wins against all others without MED.
-    let leads = |index: usize| {
-        let asn = candidate(&paths[index]).set.summary.neighbor_as;
-        (0..paths.len()).all(|other| {
-            other == index
-                || candidate(&paths[other]).set.summary.neighbor_as != asn
-                || !better(other, index, true)
-        })
-    };
-    let mut best = None;
-    for index in (0..paths.len()).filter(|index| leads(*index)) {
-        if best.is_none_or(|chosen| better(index, chosen, false)) {
-            best = Some(index);
+    placed.sort_by_key(|(place, _)| *place);
+    for (path, (_, ranked)) in paths.iter_mut().zip(placed) {
+        *path = ranked;
+    }
+}
+
+/// Each place goes to the winner of what is left, compared one after the other; the far ones are not worth that.
+fn rank_by_arrival<T>(paths: &mut [T], order: impl Fn(&T, &T, bool) -> Ordering) {
+    const THOROUGH: usize = 32;
+    let places = paths.len().min(THOROUGH).saturating_sub(1);
+    for place in 0..places {
+        let winner = (place + 1..paths.len()).fold(place, |best, next| {
+            let better = order(&paths[next], &paths[best], true).is_lt();
+            if better { next } else { best }
+        });
+        paths[place..=winner].rotate_right(1);
+    }
+    if paths.len() > THOROUGH {
+        paths[places..].sort_by(|a, b| order(a, b, false));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    /// (neighbour AS, MED, what else counts)
+    type Sample = (u32, u32, u32);
+
+    fn order(a: &Sample, b: &Sample, med: bool) -> Ordering {
+        let med = med && a.0 == b.0;
+        let by_med = if med { a.1.cmp(&b.1) } else { Ordering::Equal };
+        by_med.then(a.2.cmp(&b.2))
+    }
+
+    /// Each place goes to the best, without MED, of those that lead their AS, with it.
+    fn place_by_place(mut left: Vec<Sample>) -> Vec<Sample> {
+        let mut ranked = Vec::new();
+        while !left.is_empty() {
+            let leads = |path: &Sample| {
+                let rivals = left.iter().filter(|other| other.0 == path.0);
+                rivals
+                    .into_iter()
+                    .all(|other| order(path, other, true).is_le())
+            };
+            let leaders = left.iter().copied().filter(leads);
+            let best = leaders
+                .min_by(|a, b| order(a, b, false))
+                .expect("one leads");
+            left.retain(|path| *path != best);
+            ranked.push(best);
+        }
+        ranked
+    }
+
+    proptest! {
+        #[test]
+        fn groups_are_ranked_as_if_each_place_were_judged_by_itself(
+            paths in vec((0..4_u32, 0..3_u32), 0..40)
+        ) {
+            let numbered = paths.iter().zip(0..).map(|((asn, med), last)| (*asn, *med, last * 7 % 41));
+            let mut paths: Vec<Sample> = numbered.collect();
+            let expected = place_by_place(paths.clone());
+            rank_by_group(&mut paths, |path| path.0, order);
+            prop_assert_eq!(paths, expected);
         }
     }
-    best.unwrap_or(0)
 }

@@ -31,6 +31,7 @@ impl Case {
             injectors: 10,
             receivers: 10,
             late: 0,
+            common: false,
             external: true,
             targets: 0,
             memberships: None,
@@ -40,6 +41,18 @@ impl Case {
         rounds: 1,
         timeout: Duration::from_secs(60),
         aims: [Some(5.0), Some(6.0), Some(200.0)],
+    };
+
+    /// Nine of ten paths of each prefix are not the best: what choosing costs.
+    pub(super) const MULTIHOMED: Self = Self {
+        name: "10 × the same 100,000 IPv4 to 20 sessions",
+        layout: Layout {
+            common: true,
+            ..Self::TRANSIT.layout
+        },
+        wanted: 100_000,
+        aims: [None; 3],
+        ..Self::TRANSIT
     };
 
     pub(super) const REFLECT: Self = Self {

@@ -71,6 +71,7 @@ fn run(software: Software, stall: bool) -> Result<Fanout> {
         // The last one reads or does not; nobody waits for it.
         receivers: RECEIVERS - 1,
         late: 1,
+        common: false,
         external: false,
         targets: 0,
         memberships: None,

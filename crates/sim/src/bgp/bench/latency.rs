@@ -30,6 +30,7 @@ const LAYOUT: Layout = Layout {
     injectors: 1,
     receivers: 1,
     late: 0,
+    common: false,
     external: false,
     targets: 0,
     memberships: None,

@@ -41,7 +41,11 @@ pub fn run(name: &str, only: &[Software]) -> Result<Vec<Measurement>> {
     let all = with(&[Netwright, Bird, Frr, Gobgp]);
     let evpn = with(&[Netwright, Frr, Gobgp]);
     match name {
-        "bgp-transit" => convergence::measure(&Case::TRANSIT, &all),
+        "bgp-transit" => {
+            let mut rows = convergence::measure(&Case::TRANSIT, &all)?;
+            rows.extend(convergence::measure(&Case::MULTIHOMED, &all)?);
+            Ok(rows)
+        }
         "bgp-reflect" => convergence::measure(&Case::REFLECT, &all),
         "bgp-vpn" => convergence::measure(&Case::VPN, &all),
         "bgp-evpn" => {

@@ -27,6 +27,8 @@ pub(super) struct Layout {
     pub(super) receivers: usize,
     /// Of neighbours that are not opened yet.
     pub(super) late: usize,
+    /// Every injector announces the same routes.
+    pub(super) common: bool,
     pub(super) external: bool,
     pub(super) targets: u32,
     /// How many targets each receiver asks for (RFC 4684); `None`: without that family.
@@ -121,11 +123,15 @@ impl Stage {
         }
     }
 
-    /// The announcements of every injector, `each` routes of its own.
+    /// The announcements of every injector, `each` routes: its own, or the same for all.
     pub(super) fn announcements(&self, each: u32, version: u32) -> Vec<Bytes> {
         (0..self.layout.injectors)
             .map(|injector| {
-                let first = injector as u32 * each;
+                let first = if self.layout.common {
+                    0
+                } else {
+                    injector as u32 * each
+                };
                 let messages = self.source(injector).announce(first..first + each, version);
                 messages.into()
             })
