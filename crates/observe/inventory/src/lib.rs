@@ -9,6 +9,7 @@
 //! This room decides when something is read and what becomes of it; how it is read is `discovery`'s, what it means `topology`'s. It serves no
 //! HTTP, never shows what a restart would lose, and gives out no secret.
 
+mod allocator;
 mod cliques;
 mod comparisons;
 mod environments;
@@ -23,6 +24,7 @@ mod reports;
 mod scans;
 mod schedules;
 
+pub use allocator::join_freed_memory_at_once;
 pub use cliques::{CliqueTexts, CliqueTypeText, ConstraintText};
 pub use comparisons::Comparison;
 pub use environments::EnvironmentView;

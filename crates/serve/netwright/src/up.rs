@@ -152,6 +152,7 @@ fn defaults(network: &config::Network) -> Result<Defaults> {
 
 /// Runs until SIGTERM or SIGINT, then answers what is under way, lets agents go elsewhere, and closes the store.
 pub(crate) async fn run(options: Options) -> Result<()> {
+    inventory::join_freed_memory_at_once();
     let stop = StopSignal::take().context("cannot take signals")?;
     let settings = Settings::new(options)?;
     let data_dir = settings.data_dir.clone();

@@ -11,6 +11,8 @@ const DEPENDENTS: usize = 10_000;
 
 /// The benchmark.
 pub fn impact() -> Result<Vec<Measurement>> {
+    // As `netwright up` does.
+    inventory::join_freed_memory_at_once();
     let cloud = GeneratedCloud::make()?;
     let mut map = map(&cloud)?;
     map.apply(&batch(1, cloud.drafts)?)?;
