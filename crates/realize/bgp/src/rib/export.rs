@@ -98,9 +98,16 @@ impl ExportKey {
         }
     }
 
-    /// Which list of changes its peers follow.
+    /// Which list of changes its peers follow: that of the best paths, or `true` for that of all.
     pub(crate) const fn list(&self) -> (Family, bool) {
-        (self.family, self.add_path.is_some())
+        let all = self.add_path.is_some() || self.prefers_clients();
+        (self.family, all)
+    }
+
+    /// RFC 4684 3.2 (ii): an internal peer that is no client is told of a membership by a client's path, where there is
+    /// one, and not by the best if that came from another such peer, which could not be passed on.
+    pub(crate) const fn prefers_clients(&self) -> bool {
+        matches!(self.family, Family::RouteTarget) && matches!(self.kind, PeerKind::Internal)
     }
 
     /// RFC 4684 3.2: a client is told of a membership though it is its source, since others may ask for the same target.
@@ -323,6 +330,14 @@ impl Export<'_> {
         if !med_set && from != From::Local && !key.route_server_client {
             attributes.med = None;
         }
+        // RFC 9234 5, egress: of a route server too.
+        let downwards = matches!(
+            key.role,
+            Some(Role::Provider | Role::RouteServer | Role::Peer)
+        );
+        if downwards && attributes.rare.only_to_customer.is_none() {
+            attributes.rare.only_to_customer = Some(key.local_asn);
+        }
         if key.route_server_client {
             return;
         }
@@ -342,14 +357,6 @@ impl Export<'_> {
             // RFC 7705 3.1: the session's AS stands before our real one, unless that is to be hidden.
             path.prepended(self.own.asn, 1).prepended(key.local_asn, 1)
         };
-        // RFC 9234 5, egress.
-        let downwards = matches!(
-            key.role,
-            Some(Role::Provider | Role::RouteServer | Role::Peer)
-        );
-        if downwards && attributes.rare.only_to_customer.is_none() {
-            attributes.rare.only_to_customer = Some(key.local_asn);
-        }
     }
 
     /// RFC 4456 8.

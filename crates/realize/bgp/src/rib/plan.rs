@@ -180,8 +180,8 @@ impl<'a> Plan<'a> {
         }
         let entry = &shard.entries[index];
         let special = self.is_special(shard, index);
-        let best = match special {
-            true => self.context.offered(shard, index).next().copied(),
+        let best = match special || self.context.export.key.prefers_clients() {
+            true => self.context.chosen(shard, index).copied(),
             false => entry.best().copied(),
         };
         let (sent, cause) = (entry.sent, best.as_ref().map(cause));

@@ -257,6 +257,12 @@ fn rfc_9234_routes_for_customers_go_only_down() {
     assert_eq!(otc(Role::Provider, &plain), Some(OWN_AS));
     assert_eq!(otc(Role::Peer, &plain), Some(OWN_AS));
     assert_eq!(otc(Role::Customer, &plain), None);
+    let client = PeerInfo {
+        route_server_client: true,
+        ..with(Role::RouteServer)
+    };
+    let sent = exported(&from, &plain, &client).expect("sent");
+    assert_eq!(sent.rare.only_to_customer, Some(OWN_AS));
 }
 
 #[test]
