@@ -57,7 +57,7 @@ impl ExportKey {
         };
         let by_peer = asks(Policies::depends_on_peer);
         let external = peer.external();
-        let unicast = matches!(family, Family::Ipv4Unicast | Family::Ipv6Unicast);
+        let unicast = unicast(family);
         let add_path = peer.add_path_send.contains(family);
         Self {
             family,
@@ -114,6 +114,10 @@ impl ExportKey {
     pub(crate) fn tells_source(&self) -> bool {
         self.family == Family::RouteTarget && self.kind == PeerKind::Client
     }
+}
+
+const fn unicast(family: Family) -> bool {
+    matches!(family, Family::Ipv4Unicast | Family::Ipv6Unicast)
 }
 
 /// The address of our end that fits the family.
@@ -269,7 +273,8 @@ impl Export<'_> {
             _ if key.route_server_client => true,
             _ if key.family == Family::RouteTarget => false,
             NextHopMode::Unchanged => true,
-            NextHopMode::OnlySelf => false,
+            // We give out no labels and end no tunnels: what means something at the next hop must keep it.
+            NextHopMode::OnlySelf => !unicast(key.family),
             NextHopMode::Standard => {
                 key.kind != PeerKind::External || !self.on_forwarding_path(known)
             }

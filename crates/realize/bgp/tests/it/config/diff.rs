@@ -31,7 +31,7 @@ fn only_what_the_protocol_fixes_resets_a_session() {
         ("bfd = {}", false),
         ("next-hop = \"self\"", false),
         ("allow-own-as = 1", false),
-        ("replace-as = true", false),
+        ("remove-private = true", false),
         ("graceful-restart.restart-time = 10", false),
         ("long-lived-graceful-restart.enabled = false", false),
         ("families.ipv4-unicast.max-prefix.limit = 10", false),

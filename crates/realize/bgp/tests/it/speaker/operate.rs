@@ -243,3 +243,24 @@ fn a_policy_that_is_taken_away_leaves_no_mark_with_add_path_either() {
         assert_eq!(marks(&mut world), 0, "{add_path}");
     }
 }
+
+/// A route of an L2 domain, with the domain's distinguisher and targets.
+#[test]
+fn networks_of_a_mac_vrf_are_originated() {
+    let families = "families = [\"evpn\"]";
+    let domain = "[mac-vrfs.lan]\nrd = \"10.0.0.2:7\"\ntargets = [\"65000:7\"]\nvni = 7\n\
+        [[networks]]\nvrf = \"lan\"\nevpn = \"1:1:[3]:[0]:[32]:[192.0.2.1]\"\nvni = 7\n";
+    let second = config(1, 65002, &[(0, 65001, families)]) + domain;
+    let mut world = World::new(1, vec![config(0, 65001, &[(1, 65002, families)]), second]);
+    let table = bgp::rib::TableId::Global(Family::Evpn);
+    world.follow(vec![table]);
+    (0..2).for_each(|node| world.start(node, bgp::speaker::Start::Fresh));
+    world.run(60_000);
+    world.drain(0);
+    let told: Vec<_> = world.table(0, table).into_iter().collect();
+    let [(nlri, best)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(nlri.to_string(), "10.0.0.2:7:[3]:[0]:[32]:[192.0.2.1]");
+    assert_eq!(best.attributes.route_targets().count(), 1);
+}
