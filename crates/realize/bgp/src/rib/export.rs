@@ -196,6 +196,10 @@ impl Export<'_> {
         }
         self.usable_next_hop(&attributes)?;
         if external {
+            // What policy adds at the border is meant for the other side, and the bandwidth of our own routes' links.
+            let had = |one| set.attributes.has_extended(one);
+            let own = from == From::Local;
+            attributes.cross_border(|one| !had(one) || (own && one.is_link_bandwidth()));
             self.leave_our_as(&mut attributes, from, med_set);
         } else {
             attributes.local_pref = Some(attributes.local_pref.unwrap_or(100));

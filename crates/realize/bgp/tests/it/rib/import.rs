@@ -3,7 +3,7 @@
 use super::lab::{
     OWN_AS, OWN_ID, Receiver, announce, announce_all, attributes, codec, info, named, route,
 };
-use bgp::attribute::{Attributes, Community, NextHop};
+use bgp::attribute::{Attributes, Community, ExtendedCommunity, NextHop};
 use bgp::message::{Disposition, Role};
 use bgp::nlri::{Esi, EvpnPayload, Nlri, Payload, Route};
 use bgp::policy::Policies;
@@ -231,4 +231,25 @@ fn a_policy_about_route_distinguishers_judges_each_route() {
         let known: Vec<Nlri> = receiver.known.keys().map(|(nlri, _)| *nlri).collect();
         assert_eq!(known, [of(1).nlri]);
     }
+}
+
+/// RFC 4360 6; link bandwidth is for the neighbor that hears it.
+#[test]
+fn what_is_bound_to_another_as_is_not_taken() {
+    let bandwidth = ExtendedCommunity::link_bandwidth(65_101, 1e9);
+    let bound = ExtendedCommunity([0x43, 0, 0, 0, 0, 0, 0, 1]);
+    let free = ExtendedCommunity([0, 2, 0, 1, 0, 0, 0, 1]);
+    let with = |peer: &PeerInfo| {
+        let mut set = attributes(peer, &[]);
+        set.extended = [bandwidth, bound, free].into();
+        imported(peer, &set)
+            .used
+            .expect("accepted")
+            .extended
+            .clone()
+    };
+    assert_eq!(*with(&external()), [bandwidth, free]);
+    let families = FamilySet::from_iter([Family::Ipv4Unicast]);
+    let internal = info(1, PeerKind::Client, families);
+    assert_eq!(*with(&internal), [bandwidth, bound, free]);
 }
