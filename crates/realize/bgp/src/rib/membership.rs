@@ -7,7 +7,7 @@ use super::export::From;
 use super::group::{Start, constrained_family};
 use super::intern::AttributeSets;
 use super::key::Space;
-use super::path::Path;
+use super::path::{Path, SourceId};
 use super::plan::Context;
 use super::rtc::{Asked, TargetIndex};
 use super::shard::Shard;
@@ -27,16 +27,23 @@ impl Context<'_> {
         shard: &'s Shard<S>,
         index: u32,
     ) -> Option<&'s Path<S::Extra>> {
-        let is_of = |path: &Path<S::Extra>, kind: PeerKind| matches!(self.from(path.source), From::Peer(of, _) if of == kind);
-        let best = self.offered(shard, index).next()?;
-        if !self.export.key.prefers_clients() || !is_of(best, PeerKind::Internal) {
-            return Some(best);
+        let sources = self.offered(shard, index).map(|path| path.source);
+        let choice = self.choice(sources);
+        self.offered(shard, index).nth(choice)
+    }
+
+    /// Which of the paths from these sources, in order of preference, that is.
+    pub(super) fn choice(&self, mut sources: impl Iterator<Item = SourceId>) -> usize {
+        let kind = |source: SourceId| match self.from(source) {
+            From::Local => None,
+            From::Peer(kind, _) => Some(kind),
+        };
+        let prefers = self.export.key.prefers_clients();
+        if !prefers || sources.next().and_then(kind) != Some(PeerKind::Internal) {
+            return 0;
         }
-        let mut all = self.offered(shard, index);
-        Some(
-            all.find(|path| is_of(path, PeerKind::Client))
-                .unwrap_or(best),
-        )
+        let client = sources.position(|source| kind(source) == Some(PeerKind::Client));
+        client.map_or(0, |behind| behind + 1)
     }
 
     /// All that members may be sent of an entry, in order of preference.

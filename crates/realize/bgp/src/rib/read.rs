@@ -128,7 +128,7 @@ pub(super) fn page<'t, S: Space, T>(
 }
 
 impl Rib {
-    fn judge(&self) -> Judge<'_> {
+    pub(super) fn judge(&self) -> Judge<'_> {
         Judge {
             sets: &self.sets,
             peers: &self.peers,
