@@ -86,7 +86,7 @@ fn claimed(seen: &Seen, handle: Handle, attribute: &Attribute) -> Value {
             "source": claim.origin.kind,
             "from": claim.origin.detail,
             "since": claim.at,
-            "read_at": seen.version.read_at(handle, &claim.origin, claim.at),
+            "read_at": seen.version.read_at(handle, &attribute.name, claim),
         })
     };
     let mut out = told(&attribute.believed);
