@@ -43,6 +43,8 @@ fn a_restart_is_graceful_for_neighbors_of_ranges() {
     let mut world = star("", ["", SLOW], ["", "", &networks(1)]);
     world.until(120_000, "the route", |world| routes(world, 1, 0) == (1, 0));
     world.crash(0, false);
+    world.run(1_000);
+    assert_eq!(routes(&world, 1, 0), (1, 1), "stale");
     let forwarding = FamilySet::ALL;
     let end = world.now + 200_000;
     world.start(0, Start::Restarted { forwarding });
