@@ -205,10 +205,13 @@ impl<'e> Event<'e> {
             .all
             .iter()
             .flat_map(|attribute| std::iter::once(&attribute.believed).chain(&attribute.others));
-        let newest = claims.map(|claim| claim.at).max();
-        reading.source.read_at = newest.map_or(reading.source.read_at, |newest| {
-            newest.max(reading.source.read_at)
-        });
+        let words = self.version.find(&known.key).into_iter();
+        let repeated = words
+            .flat_map(|handle| self.version.state.words(handle))
+            .filter(|word| word.attribute.is_some())
+            .map(|word| word.at);
+        let known = claims.map(|claim| claim.at).chain(repeated);
+        reading.source.read_at = known.fold(reading.source.read_at, jiff::Timestamp::max);
         Ok(reading)
     }
 

@@ -82,6 +82,8 @@ pub struct Map {
     deriver: Deriver,
     names: HashSet<Arc<str>>,
     history: History,
+    /// The state as the records tell it: facts that were said again stand in the last version, and are written with the next.
+    recorded: State,
 }
 
 impl Map {
@@ -90,12 +92,14 @@ impl Map {
         let profile = Arc::new(profile);
         let state = State::new(declarations);
         let deriver = Deriver::new(&state, profile.value());
+        let recorded = state.clone();
         let start = Version::new(0, at, Cause::Start, profile.clone(), state);
         Self {
             profile,
             deriver,
             names: HashSet::new(),
             history: History::new(Arc::new(start)),
+            recorded,
         }
     }
 
@@ -112,6 +116,7 @@ impl Map {
             deriver,
             names,
             history,
+            recorded: head.state.clone(),
         }
     }
 
@@ -128,7 +133,8 @@ impl Map {
     }
 
     /// Takes readings in, as one version. A scan always makes a version, even when it found nothing new; events only when they said
-    /// something new: what was seen when, and what is gone, is remembered like any fact.
+    /// something new: that a whole object was seen, and what is gone, is remembered like any fact. That a part of an object was said
+    /// again is no news; it is noted in the last version.
     ///
     /// # Errors
     /// Anything in the readings is refused: then nothing of them is taken in.
@@ -162,15 +168,16 @@ impl Map {
         }
         note_links(&mut changes, &links);
         if changes.is_empty() && !news && batch.cause == Cause::Events {
+            let version = Arc::new(head.heard_again(state));
+            self.history.push(version.clone());
             return Ok(Committed {
-                version: head,
+                version,
                 changes,
                 record: None,
             });
         }
         Search::changed(&mut state, touched.keys().copied());
-        let record = VersionRecord::between(&head.state, &state, buried);
-        Ok(self.commit(batch.at, batch.cause.clone(), state, changes, record))
+        Ok(self.commit(batch.at, batch.cause.clone(), state, changes, buried))
     }
 
     /// Takes check results and alerts in, as one version. A result for what is not on the map is counted as ignored.
@@ -199,9 +206,8 @@ impl Map {
                 record: None,
             };
         }
-        let record = VersionRecord::between(&head.state, &state, Vec::new());
         changes.checked = checked.into_iter().collect();
-        self.commit(at, Cause::Checks, state, changes, record)
+        self.commit(at, Cause::Checks, state, changes, Vec::new())
     }
 
     /// Names the present state. A pinned snapshot is kept for ever: the design, or the state before a change.
@@ -218,13 +224,7 @@ impl Map {
             return Err(TopologyError::VersionNameTaken(name.to_owned()));
         }
         let state = self.head().state.clone();
-        let mut committed = self.commit(
-            at,
-            Cause::Snapshot,
-            state,
-            Changes::default(),
-            VersionRecord::default(),
-        );
+        let mut committed = self.commit(at, Cause::Snapshot, state, Changes::default(), Vec::new());
         self.history.label(committed.version.number, name, pinned);
         if let Some(Record::Version(record)) = &mut committed.record {
             record.label = Some((name.into(), pinned));
@@ -257,8 +257,7 @@ impl Map {
         }
         let mut changes = Changes::default();
         note_links(&mut changes, &links);
-        let record = VersionRecord::between(&head.state, &state, Vec::new());
-        self.commit(at, Cause::Declarations, state, changes, record)
+        self.commit(at, Cause::Declarations, state, changes, Vec::new())
     }
 
     /// Forgets versions by policy; returns which.
@@ -280,8 +279,10 @@ impl Map {
         cause: Cause,
         state: State,
         changes: Changes,
-        mut record: VersionRecord,
+        buried: Vec<(ObjectRef, Timestamp)>,
     ) -> Committed {
+        let mut record = VersionRecord::between(&self.recorded, &state, buried);
+        self.recorded = state.clone();
         let number = self.history.head().number + 1;
         let version = Version::new(number, at, cause.clone(), self.profile.clone(), state);
         let version = Arc::new(version);

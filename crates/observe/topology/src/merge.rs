@@ -1,7 +1,8 @@
 //! Takes readings into a state: whose word counts, what is gone, what is stale. All of a batch or nothing.
 //!
 //! The rules in short. Of sources of one rank the newest is believed; of different ranks the first; what the others say is kept beside it.
-//! A draft older than a whole account of the same rank says nothing new. An object in the scope of a complete reading that nobody names
+//! Newest is by when a source last said so, not by when it began to; saying it again changes no object. A draft older than a whole account of
+//! the same kind of source says nothing new. An object in the scope of a complete reading that nobody names
 //! is gone, with what is below it, unless it was seen later; in an incomplete one it is stale. What was deleted stays deleted for older
 //! news. Links are not touched here.
 
@@ -9,9 +10,10 @@ mod claims;
 mod guard;
 
 use crate::object::{Handle, Object, ObjectRef, Origin, PARENT, Stale};
-use crate::state::State;
+use crate::state::{State, Word};
 use crate::{
-    Coverage, Draft, Environment, Extent, ObjectType, Reading, Scope, SourceKind, TopologyError,
+    Coverage, Draft, Environment, Extent, ObjectKey, ObjectType, Reading, Scope, SourceKind,
+    TopologyError,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
@@ -27,7 +29,7 @@ pub(crate) struct Merged {
     pub(crate) state: State,
     pub(crate) touched: BTreeMap<u32, Option<Arc<Object>>>,
     pub(crate) buried: Vec<(ObjectRef, Timestamp)>,
-    /// Something was seen or buried that no object shows.
+    /// A whole object was seen or one was buried, which no object shows.
     pub(crate) news: bool,
     /// Late or partial drafts that said nothing the map could use.
     pub(crate) ignored: usize,
@@ -63,11 +65,14 @@ pub(crate) fn merge(
         ignored: 0,
     };
     let mut named: HashSet<ObjectRef> = HashSet::new();
+    let parts = parts(readings);
     for reading in readings {
         let origin = merge.origin(reading);
         for draft in &reading.drafts {
             named.insert(ObjectRef::from(&draft.key));
-            merge.draft(draft, &origin, reading.source.read_at);
+            let parts = parts.get(&(&draft.key, &reading.source.kind));
+            let parts = parts.map_or(&[][..], Vec::as_slice);
+            merge.draft(draft, parts, &origin, reading.source.read_at);
         }
     }
     for reading in readings {
@@ -79,6 +84,22 @@ pub(crate) fn merge(
     guard::circles(&merge.state, merge.touched.keys().copied())?;
     merge.forget_old_tombs(readings);
     Ok(merge.finish())
+}
+
+type Parts<'r> = HashMap<(&'r ObjectKey, &'r SourceKind), Vec<(Timestamp, &'r Draft)>>;
+
+/// What each kind of source says of objects by the way, with the time of it.
+fn parts(readings: &[Reading]) -> Parts<'_> {
+    let mut out = Parts::new();
+    for reading in readings {
+        let parts = reading.drafts.iter().filter(|d| d.extent == Extent::Part);
+        for part in parts {
+            let key = (&part.key, &reading.source.kind);
+            let all = out.entry(key).or_default();
+            all.push((reading.source.read_at, part));
+        }
+    }
+    out
 }
 
 impl Merge<'_> {
@@ -119,7 +140,13 @@ impl Merge<'_> {
             .or_insert_with(|| before.cloned());
     }
 
-    fn draft(&mut self, draft: &Draft, origin: &Arc<Origin>, at: Timestamp) {
+    fn draft(
+        &mut self,
+        draft: &Draft,
+        parts: &[(Timestamp, &Draft)],
+        origin: &Arc<Origin>,
+        at: Timestamp,
+    ) {
         let key = self.shared(ObjectRef::from(&draft.key));
         if self.state.tombs.get(&key).is_some_and(|gone| *gone >= at) {
             self.ignored += 1;
@@ -127,12 +154,8 @@ impl Merge<'_> {
         }
         let handle = self.state.find(&key);
         let before = handle.and_then(|handle| self.state.object(handle)).cloned();
-        if let Some(handle) = handle
-            && self.outdated(handle, &origin.kind, at)
-        {
-            self.ignored += 1;
-            return;
-        }
+        let outdated = handle.is_some_and(|handle| self.outdated(handle, &origin.kind, at));
+        self.ignored += usize::from(outdated);
         let mut object = match (&before, draft.extent) {
             (Some(before), _) => Object::clone(before),
             (None, Extent::Part) => {
@@ -146,14 +169,16 @@ impl Merge<'_> {
                 stale: None,
             },
         };
-        claims::state(
-            &mut object,
-            draft,
+        let mut speaker = claims::Speaker {
             origin,
             at,
-            &self.state.declarations,
-            self.names,
-        );
+            declarations: &self.state.declarations,
+            outdated,
+            parts,
+            words: handle.map_or(&[], |handle| self.state.words(handle)),
+            names: self.names,
+        };
+        let repeated = speaker.state(&mut object, draft);
         let parent = object.get(PARENT).and_then(Value::as_str);
         let parent = parent.and_then(ObjectRef::parse);
         object.parent = parent.map(|parent| self.shared(parent));
@@ -162,14 +187,14 @@ impl Merge<'_> {
         }
         if before.as_deref() == Some(&object) {
             if let Some(handle) = handle {
-                self.saw(handle, draft.extent, &origin.kind, at);
+                self.heard(handle, draft.extent, &origin.kind, at, repeated);
             }
             return;
         }
         self.state.tombs.remove(&key);
         let handle = self.state.put(object);
         self.touch(handle, before.as_ref());
-        self.saw(handle, draft.extent, &origin.kind, at);
+        self.heard(handle, draft.extent, &origin.kind, at, repeated);
     }
 
     /// The same name, in texts that objects share where one has it already.
@@ -187,28 +212,34 @@ impl Merge<'_> {
         }
     }
 
-    /// Has a source of the same rank given a newer account of the whole object?
+    /// Has this kind of source given a newer account of the whole object?
     fn outdated(&self, handle: Handle, kind: &SourceKind, at: Timestamp) -> bool {
-        let declarations = &self.state.declarations;
-        let rank = declarations.rank(kind);
-        self.state.seen.get(handle.0).is_some_and(|seen| {
-            seen.iter()
-                .any(|(other, seen)| *seen > at && declarations.rank(other) == rank)
-        })
+        let mut words = self.state.words(handle).iter();
+        words.any(|word| word.attribute.is_none() && word.kind == *kind && word.at > at)
     }
 
-    fn saw(&mut self, handle: Handle, extent: Extent, kind: &SourceKind, at: Timestamp) {
-        if extent == Extent::Part {
-            return;
+    /// Remembers when it was said. An account of the whole object stands for all its attributes.
+    fn heard(
+        &mut self,
+        handle: Handle,
+        extent: Extent,
+        kind: &SourceKind,
+        at: Timestamp,
+        repeated: Vec<Arc<str>>,
+    ) {
+        let word = |attribute| Word {
+            kind: kind.clone(),
+            attribute,
+            at,
+        };
+        match extent {
+            Extent::Whole => self.news |= self.state.remember(handle, word(None)),
+            Extent::Part => {
+                for attribute in repeated {
+                    self.state.remember(handle, word(Some(attribute)));
+                }
+            }
         }
-        let mut seen = self.state.seen.get(handle.0).cloned().unwrap_or_default();
-        match seen.iter().position(|(other, _)| other == kind) {
-            Some(place) if seen[place].1 >= at => return,
-            Some(place) => Arc::make_mut(&mut seen)[place].1 = at,
-            None => Arc::make_mut(&mut seen).push((kind.clone(), at)),
-        }
-        self.state.seen.set(handle.0, Some(seen));
-        self.news = true;
     }
 
     fn scope(&mut self, reading: &Reading, named: &HashSet<ObjectRef>) {
@@ -260,16 +291,13 @@ impl Merge<'_> {
 
     /// When anything was last said of the object.
     fn last_news(&self, handle: Handle, object: &Object) -> Timestamp {
-        let seen = self.state.seen.get(handle.0);
-        let seen = seen
-            .into_iter()
-            .flat_map(|seen| seen.iter().map(|(_, at)| *at));
+        let words = self.state.words(handle).iter().map(|word| word.at);
         let claimed = object
             .all
             .iter()
             .flat_map(|a| std::iter::once(&a.believed).chain(&a.others))
             .map(|claim| claim.at);
-        seen.chain(claimed).max().unwrap_or(Timestamp::MIN)
+        words.chain(claimed).max().unwrap_or(Timestamp::MIN)
     }
 
     /// Takes an object and what is below it out, if nothing newer is known of it.

@@ -9,7 +9,7 @@ use crate::health::Status;
 use crate::link::{Link, LinkKey, LinkState};
 use crate::message::Message;
 use crate::object::{Handle, Object, ObjectRef};
-use crate::state::State;
+use crate::state::{State, Word};
 use crate::version::{Cause, Version};
 use crate::{LinkType, SourceKind, TopologyError};
 use jiff::Timestamp;
@@ -100,10 +100,12 @@ impl Default for VersionRecord {
     }
 }
 
-/// Objects one kind of source vouched for at one time, as runs of handles: `4-9,12`.
+/// Objects one kind of source vouched for at one time, whole or in one attribute, as runs of handles: `4-9,12`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct SeenRecord {
     kind: SourceKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attribute: Option<Arc<str>>,
     at: Timestamp,
     objects: String,
 }
@@ -197,19 +199,20 @@ impl VersionRecord {
                 None if old.is_some() => record.links_gone.push(slot),
                 _ => {}
             });
-        let mut seen: BTreeMap<(SourceKind, Timestamp), RoaringBitmap> = BTreeMap::new();
+        let mut seen: BTreeMap<Word, RoaringBitmap> = BTreeMap::new();
         before.seen.compare(&after.seen, |handle, old, new| {
-            for entry in new.into_iter().flat_map(|new| new.iter()) {
-                if !old.is_some_and(|old| old.contains(entry)) {
-                    seen.entry(entry.clone()).or_default().insert(handle);
+            for word in new.into_iter().flat_map(|new| new.iter()) {
+                if !old.is_some_and(|old| old.contains(word)) {
+                    seen.entry(word.clone()).or_default().insert(handle);
                 }
             }
         });
         record.seen = seen
             .into_iter()
-            .map(|((kind, at), objects)| SeenRecord {
-                kind,
-                at,
+            .map(|(word, objects)| SeenRecord {
+                kind: word.kind,
+                attribute: word.attribute,
+                at: word.at,
                 objects: runs(&objects),
             })
             .collect();

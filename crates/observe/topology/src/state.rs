@@ -26,8 +26,17 @@ pub(crate) struct Adjacent {
     pub(crate) into: Vec<u32>,
 }
 
-/// When each kind of source last vouched for the whole object.
-pub(crate) type Seen = Arc<Vec<(SourceKind, Timestamp)>>;
+/// When a kind of source last vouched for a whole object, or last repeated what it says of one attribute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Word {
+    pub(crate) kind: SourceKind,
+    /// `None`: the whole object.
+    pub(crate) attribute: Option<Arc<str>>,
+    pub(crate) at: Timestamp,
+}
+
+/// The last word of each kind of source on one object. They stand beside the object, which repeating them does not change.
+pub(crate) type Seen = Arc<Vec<Word>>;
 
 #[derive(Debug, Clone)]
 pub(crate) struct State {
@@ -170,6 +179,24 @@ impl State {
         self.seen.set(handle.0, None);
         self.status.set(handle.0, None);
         Some(object)
+    }
+
+    /// The last words on an object.
+    pub(crate) fn words(&self, handle: Handle) -> &[Word] {
+        self.seen.get(handle.0).map_or(&[], |seen| seen.as_slice())
+    }
+
+    /// Remembers a word that is newer than the one before it; false if it is not.
+    pub(crate) fn remember(&mut self, handle: Handle, word: Word) -> bool {
+        let mut seen = self.seen.get(handle.0).cloned().unwrap_or_default();
+        let same = |other: &Word| other.kind == word.kind && other.attribute == word.attribute;
+        match seen.iter().position(same) {
+            Some(place) if seen[place].at >= word.at => return false,
+            Some(place) => Arc::make_mut(&mut seen)[place].at = word.at,
+            None => Arc::make_mut(&mut seen).push(word),
+        }
+        self.seen.set(handle.0, Some(seen));
+        true
     }
 
     pub(crate) fn link_key(&self, link: &Link) -> Option<LinkKey> {

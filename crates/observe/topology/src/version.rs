@@ -8,7 +8,7 @@ use crate::declare::{Declarations, TypeRule};
 use crate::health::Status;
 use crate::layout::Overviews;
 use crate::link::{Link, LinkKey};
-use crate::object::{Handle, Object, ObjectRef, Origin};
+use crate::object::{Claim, Handle, Object, ObjectRef};
 use crate::state::State;
 use crate::{Environment, ObjectType, StatusLevel};
 use foldhash::fast::FixedState;
@@ -92,8 +92,8 @@ pub struct Version {
     pub cause: Cause,
     pub profile: Arc<Profile>,
     pub(crate) state: State,
-    pub(crate) cliques: Mutex<HashMap<Handle, Vec<Arc<Clique>>>>,
-    pub(crate) overviews: Mutex<Overviews>,
+    pub(crate) cliques: Arc<Mutex<HashMap<Handle, Vec<Arc<Clique>>>>>,
+    pub(crate) overviews: Arc<Mutex<Overviews>>,
 }
 
 impl Version {
@@ -110,8 +110,21 @@ impl Version {
             cause,
             profile,
             state,
-            cliques: Mutex::default(),
-            overviews: Mutex::default(),
+            cliques: Arc::default(),
+            overviews: Arc::default(),
+        }
+    }
+
+    /// The same version, knowing more of when its facts were last said. `state` has the same objects and links.
+    pub(crate) fn heard_again(&self, state: State) -> Self {
+        Self {
+            number: self.number,
+            at: self.at,
+            cause: self.cause.clone(),
+            profile: self.profile.clone(),
+            state,
+            cliques: self.cliques.clone(),
+            overviews: self.overviews.clone(),
         }
     }
 
@@ -241,17 +254,15 @@ impl Version {
 
     /// When each kind of source last vouched for the whole object.
     pub fn seen(&self, handle: Handle) -> impl Iterator<Item = (&crate::SourceKind, Timestamp)> {
-        let seen = self.state.seen.get(handle.0);
-        seen.into_iter()
-            .flat_map(|seen| seen.iter().map(|(kind, at)| (kind, *at)))
+        let words = self.state.words(handle).iter();
+        words
+            .filter(|word| word.attribute.is_none())
+            .map(|word| (&word.kind, word.at))
     }
 
-    /// When `origin` last said what it says: since when it holds, or its last reading of the whole object.
-    pub fn read_at(&self, handle: Handle, origin: &Origin, since: Timestamp) -> Timestamp {
-        self.seen(handle)
-            .filter(|(kind, _)| **kind == origin.kind)
-            .map(|(_, at)| at)
-            .fold(since, Timestamp::max)
+    /// When a claim's kind of source last said so of the attribute.
+    pub fn read_at(&self, handle: Handle, attribute: &str, claim: &Claim) -> Timestamp {
+        claim.last_said(attribute, self.state.words(handle))
     }
 
     pub fn status(&self, handle: Handle) -> Option<&Status> {

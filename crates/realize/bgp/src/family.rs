@@ -148,6 +148,11 @@ impl FamilySet {
         self.0 &= !(1 << family as u8);
     }
 
+    #[must_use]
+    pub const fn without(self, family: Family) -> Self {
+        Self(self.0 & !(1 << family as u8))
+    }
+
     pub fn iter(self) -> impl Iterator<Item = Family> {
         Family::ALL
             .into_iter()

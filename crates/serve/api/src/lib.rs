@@ -42,6 +42,7 @@ pub struct ApiState {
     observed: Observed,
     metrics: Metrics,
     inventory: Option<Inventory>,
+    connection_tests: calipso::ConnectionTests,
     ending: watch::Receiver<bool>,
 }
 
@@ -54,6 +55,7 @@ impl ApiState {
             observed: Observed::default(),
             metrics: Metrics::default(),
             inventory: None,
+            connection_tests: calipso::ConnectionTests::default(),
             ending: watch::channel(false).1,
         }
     }

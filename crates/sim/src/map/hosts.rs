@@ -126,6 +126,7 @@ impl SimulatedSession {
             ["brctl", "show"] => self.bridges(),
             ["bridge", "fdb", "show"] => String::new(),
             ["virsh", "list", "--all"] => self.machine_list(),
+            ["virsh", "list", "--inactive", "--uuid"] => String::new(),
             ["virsh", "dumpxml", id] => self.machine(id.parse().ok()?),
             ["ovs-vsctl", "show"] => self.switch(),
             ["ovs-vsctl", "list-ifaces", _] => "eno1\n".to_owned(),

@@ -12,7 +12,8 @@ use crate::openstack::{Interface, OpenStack};
 use crate::scan::tree::{Facts, Tree, TreeError, Vocabulary};
 use crate::scan::{Limits, Source};
 use crate::sql::{Database, Engine};
-use crate::ssh::{Credential, SshHosts, Target};
+use crate::ssh::command::LibvirtUri;
+use crate::ssh::{Credential, Means, SshHosts, Target};
 use crate::{Error, Result, aci, gnmi, kubernetes, netwright, openstack, sql};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -114,6 +115,9 @@ pub struct SshConfig {
     /// `sudo -n` before commands that need root.
     #[serde(default)]
     pub sudo: bool,
+    /// The hypervisor `virsh` is to connect to, where it would choose another: `qemu:///system` for a user who is not root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub libvirt_uri: Option<LibvirtUri>,
     /// Hosts to read besides those the cloud names.
     #[serde(default)]
     pub hosts: Vec<String>,
@@ -402,7 +406,7 @@ impl Config {
                     .or_else(|_| credential(credentials, SshKey, SshKeyPassphrase, SshPassword))?,
                 known_hosts: config.known_hosts.clone(),
                 jump: None,
-                sudo: false,
+                means: Means::default(),
                 connect_within,
             })),
         };
@@ -414,7 +418,10 @@ impl Config {
                 credential: credential(credentials, SshKey, SshKeyPassphrase, SshPassword)?,
                 known_hosts: config.known_hosts.clone(),
                 jump,
-                sudo: config.sudo,
+                means: Means {
+                    sudo: config.sudo,
+                    libvirt: config.libvirt_uri.clone(),
+                },
                 connect_within,
             },
             addresses: config

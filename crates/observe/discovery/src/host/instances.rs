@@ -55,17 +55,15 @@ fn vnic(
     Some(with_some(draft, "mac_address", mac))
 }
 
-/// Drafts of the machines themselves, for hosts without a cloud controller that knows them.
-pub fn machine_drafts(subject: &Subject<'_>, domains: &[Domain]) -> Vec<Draft> {
-    domains
-        .iter()
-        .filter_map(|domain| {
-            let draft = subject.draft("instance", &domain.uuid, &domain.name)?;
-            Some(
-                draft
-                    .with("uuid", domain.uuid.as_str())
-                    .with("local_name", domain.name.as_str()),
-            )
-        })
-        .collect()
+/// Drafts of the machines themselves, for hosts without a cloud controller that knows them. One that is switched off is still there.
+pub fn machine_drafts(subject: &Subject<'_>, running: &[Domain], stopped: &[Domain]) -> Vec<Draft> {
+    let draft = |domain: &Domain, active: bool| {
+        let draft = subject.draft("instance", &domain.uuid, &domain.name)?;
+        let draft = draft.with("uuid", domain.uuid.as_str());
+        let draft = draft.with("local_name", domain.name.as_str());
+        Some(draft.with("active", active))
+    };
+    let running = running.iter().filter_map(|domain| draft(domain, true));
+    let stopped = stopped.iter().filter_map(|domain| draft(domain, false));
+    running.chain(stopped).collect()
 }

@@ -105,6 +105,13 @@ fn named(subject: &Subject<'_>, object_type: &str, row: &Row, shown: &str) -> Op
     }
 }
 
+/// Ports towards routers, gateways and provider networks are OVN's own making. Those that are local to each chassis (Neutron's metadata), that move
+/// between others (virtual addresses) or that stand outside (SR-IOV, bare metal) are ports of the cloud. (Types: ovn-nb(5), Logical_Switch_Port.)
+fn is_port(row: &Row) -> bool {
+    let kind = text(row, "type").unwrap_or_default();
+    matches!(kind, "" | "localport" | "virtual" | "external")
+}
+
 fn switch_port(
     subject: &Subject<'_>,
     row: &Row,
@@ -112,8 +119,7 @@ fn switch_port(
     acls: Vec<Value>,
 ) -> Option<Draft> {
     let name = text(row, "name")?;
-    // Ports towards routers and provider networks are OVN's own making.
-    if !matches!(text(row, "type"), None | Some("")) {
+    if !is_port(row) {
         return None;
     }
     let key = subject.key("port", name)?;
@@ -164,7 +170,7 @@ fn rules(uuids: &[&str], acls: &BTreeMap<&str, &Row>) -> Vec<Value> {
         .collect()
 }
 
-/// A part of each Neutron port that has a binding. Bindings of OVN's own making (patch, localnet, chassis redirect) are no ports of Neutron.
+/// A part of each port that has a binding. Bindings of OVN's own making (patch, localnet, chassis redirect) have a type, and are no ports.
 pub fn drafts(subject: &Subject<'_>, bindings: &[Row], chassis: &[Row]) -> Vec<Draft> {
     let hosts: BTreeMap<&str, &str> = chassis
         .iter()
@@ -176,8 +182,10 @@ pub fn drafts(subject: &Subject<'_>, bindings: &[Row], chassis: &[Row]) -> Vec<D
     bindings
         .iter()
         .filter_map(|row| {
+            if !is_port(row) {
+                return None;
+            }
             let port = text(row, "logical_port")?;
-            Uuid::try_parse(port).ok()?;
             let draft = Draft::part(subject.key("port", port)?);
             let host = text(row, "chassis").and_then(|id| hosts.get(id).copied());
             let draft = with_some(draft, "ovn_chassis", host);
@@ -197,9 +205,9 @@ mod tests {
     #[test]
     fn ports_are_found_on_their_chassis() {
         let bindings = ovn::rows(
-            r#"{"headings":["logical_port","chassis","up","tunnel_key"],"data":[
-                ["1f72bd15-8ab2-43cb-94d7-e823dd845255",["uuid","c1"],true,3],["cr-lrp-1",["uuid","c1"],true,4],
-                ["2f72bd15-8ab2-43cb-94d7-e823dd845255",["set",[]],false,5]]}"#,
+            r#"{"headings":["logical_port","type","chassis","up","tunnel_key"],"data":[
+                ["1f72bd15-8ab2-43cb-94d7-e823dd845255","",["uuid","c1"],true,3],["cr-lrp-1","chassisredirect",["uuid","c1"],true,4],
+                ["web","",["set",[]],false,5]]}"#,
         )
         .expect("a table");
         let chassis = ovn::rows(

@@ -3,8 +3,8 @@
 use super::facts::{Host, Network, Port};
 use crate::host::with_some;
 use crate::openstack::drafts::distinct;
-use serde_json::{Map, Value, json};
-use topology::{Draft, Environment, ObjectKey, TopologyError};
+use serde_json::{Value, json};
+use topology::{Draft, Environment, ObjectKey, TopologyError, subnets_by_name};
 
 /// Types of objects that only Netwright itself speaks for.
 pub const TYPES: [&str; 8] = [
@@ -45,15 +45,12 @@ pub fn host(environment: &Environment, host: &Host) -> Drafts {
 pub fn network(environment: &Environment, network: &Network) -> Drafts {
     let id = network.id.as_str();
     let key = ObjectKey::new(environment, "network", id)?;
-    let named: Map<String, Value> = network
-        .subnets
-        .iter()
-        .map(|subnet| {
-            let entry =
-                json!({"id": subnet.id, "cidr": subnet.cidr, "gateway_ip": subnet.gateway_ip});
-            (or(&subnet.name, &subnet.id).to_owned(), entry)
-        })
-        .collect();
+    let listed = network.subnets.iter().map(|subnet| {
+        let entry = json!({
+            "id": subnet.id, "name": subnet.name, "cidr": subnet.cidr, "gateway_ip": subnet.gateway_ip,
+        });
+        (subnet.id.clone(), entry)
+    });
     let column = |of: fn(&super::facts::Subnet) -> &String| -> Vec<Value> {
         network.subnets.iter().map(|s| json!(of(s))).collect()
     };
@@ -67,7 +64,7 @@ pub fn network(environment: &Environment, network: &Network) -> Drafts {
             .with("provider:segmentation_id", network.vni)
             .with("cidrs", column(|subnet| &subnet.cidr))
             .with("subnet_ids", column(|subnet| &subnet.id))
-            .with("subnets", named),
+            .with("subnets", subnets_by_name(listed)),
     ];
     for subnet in &network.subnets {
         let id = subnet.id.as_str();

@@ -3,7 +3,7 @@
 use crate::host::{vedges, with_some};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use topology::{Draft, Environment, ObjectKey};
+use topology::{Draft, Environment, ObjectKey, subnets_by_name};
 
 fn key(environment: &Environment, object_type: &str, id: &str) -> Option<ObjectKey> {
     ObjectKey::new(environment, object_type, id).ok()
@@ -245,7 +245,7 @@ pub fn aggregate_drafts<'a>(
     std::iter::once(draft).chain(references).collect()
 }
 
-/// Networks with their subnets, which are keyed by name; where a name is empty or taken twice, by id.
+/// Networks with their subnets.
 pub fn networks(
     environment: &Environment,
     networks: &[Value],
@@ -264,13 +264,10 @@ pub fn networks(
             let own: Vec<&Value> = ids
                 .filter_map(|id| by_id.get(id.as_str()?).copied())
                 .collect();
-            let mut named = Map::new();
-            for subnet in &own {
-                let name = text(subnet, "name")
-                    .filter(|name| !name.is_empty() && !named.contains_key(*name));
-                let name = name.or_else(|| text(subnet, "id"))?;
-                named.insert(name.to_owned(), (*subnet).clone());
-            }
+            let listed = own
+                .iter()
+                .filter_map(|subnet| Some((text(subnet, "id")?.to_owned(), (*subnet).clone())));
+            let named = subnets_by_name(listed);
             let cidrs: Vec<&str> = own
                 .iter()
                 .filter_map(|subnet| text(subnet, "cidr"))

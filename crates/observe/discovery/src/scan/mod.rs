@@ -22,7 +22,7 @@ pub trait Source: Send + Sync {
     /// Its name in messages.
     fn name(&self) -> &str;
 
-    /// The readers it can be asked for, of [`readers::CATALOGUE`].
+    /// The readers it can be asked for, of [`readers::catalogue`].
     fn readers(&self) -> &'static [&'static str];
 
     /// Asks it. What could not be read whole is an incomplete reading, not an error; an error means nothing was read.

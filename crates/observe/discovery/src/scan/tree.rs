@@ -36,7 +36,7 @@ pub struct Vocabulary {
 
 impl Default for Vocabulary {
     fn default() -> Self {
-        let all = readers::CATALOGUE.iter();
+        let all = readers::catalogue();
         Self {
             types: all
                 .clone()
@@ -352,7 +352,7 @@ mod tests {
             .flatten()
             .filter_map(|entry| entry.reader.as_deref())
             .collect();
-        for reader in readers::CATALOGUE {
+        for reader in readers::catalogue() {
             assert!(
                 used.contains(reader.name),
                 "{} is in no scanner",

@@ -5,6 +5,7 @@
 
 use crate::parse::netns::is_name;
 use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A word of an allowed command.
@@ -77,29 +78,17 @@ const ALLOWED: &[(Right, &[Word])] = &[
     (Root, &[Is("teamdctl"), Interface, Is("state"), Is("dump")]),
     (Root, &[Is("virsh"), Is("list"), Is("--all")]),
     (Root, &[Is("virsh"), Is("list")]),
+    (
+        Root,
+        &[Is("virsh"), Is("list"), Is("--inactive"), Is("--uuid")],
+    ),
     (Root, &[Is("virsh"), Is("dumpxml"), Domain]),
     (Root, &[Is("ovs-vsctl"), Is("show")]),
     (Root, &[Is("ovs-vsctl"), Is("list-ifaces"), Interface]),
     (Root, &[Is("ovs-dpctl"), Is("show")]),
     (Root, &[Is("ovs-appctl"), Is("dpctl/show")]),
-    (
-        Root,
-        &[
-            Is("ovn-sbctl"),
-            Is("--format=json"),
-            Is("list"),
-            Is("Chassis"),
-        ],
-    ),
-    (
-        Root,
-        &[
-            Is("ovn-sbctl"),
-            Is("--format=json"),
-            Is("list"),
-            Is("Port_Binding"),
-        ],
-    ),
+    (Root, SOUTHBOUND_CHASSIS),
+    (Root, SOUTHBOUND_BINDINGS),
     (Root, &[Is("vppctl"), Is("show"), Is("version")]),
     (Root, &[Is("vppctl"), Is("show"), Is("interface")]),
     (
@@ -137,16 +126,26 @@ const ALLOWED: &[(Right, &[Word])] = &[
     (Root, NORTHBOUND_ACLS),
 ];
 
-const fn northbound(table: &'static str) -> [Word; 4] {
-    [Is("ovn-nbctl"), Is("--format=json"), Is("list"), Is(table)]
+/// Of a clustered database any server is asked, not only the leader: a host has the one server, and what it knows may be a moment old.
+const fn ovn(program: &'static str, table: &'static str) -> [Word; 5] {
+    [
+        Is(program),
+        Is("--no-leader-only"),
+        Is("--format=json"),
+        Is("list"),
+        Is(table),
+    ]
 }
 
-const NORTHBOUND_SWITCHES: &[Word] = &northbound("Logical_Switch");
-const NORTHBOUND_SWITCH_PORTS: &[Word] = &northbound("Logical_Switch_Port");
-const NORTHBOUND_ROUTERS: &[Word] = &northbound("Logical_Router");
-const NORTHBOUND_ROUTER_PORTS: &[Word] = &northbound("Logical_Router_Port");
-const NORTHBOUND_GROUPS: &[Word] = &northbound("Port_Group");
-const NORTHBOUND_ACLS: &[Word] = &northbound("ACL");
+const SOUTHBOUND_CHASSIS: &[Word] = &ovn("ovn-sbctl", "Chassis");
+const SOUTHBOUND_BINDINGS: &[Word] = &ovn("ovn-sbctl", "Port_Binding");
+
+const NORTHBOUND_SWITCHES: &[Word] = &ovn("ovn-nbctl", "Logical_Switch");
+const NORTHBOUND_SWITCH_PORTS: &[Word] = &ovn("ovn-nbctl", "Logical_Switch_Port");
+const NORTHBOUND_ROUTERS: &[Word] = &ovn("ovn-nbctl", "Logical_Router");
+const NORTHBOUND_ROUTER_PORTS: &[Word] = &ovn("ovn-nbctl", "Logical_Router_Port");
+const NORTHBOUND_GROUPS: &[Word] = &ovn("ovn-nbctl", "Port_Group");
+const NORTHBOUND_ACLS: &[Word] = &ovn("ovn-nbctl", "ACL");
 
 /// A command on the list.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -187,6 +186,21 @@ impl Command {
     /// The words as they are run, without `sudo`.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.wrapper.iter().chain(&self.words).map(String::as_str)
+    }
+
+    /// The words as they are run, without `sudo`, where libvirt has more than one hypervisor to offer: `virsh` is told which.
+    pub(super) fn words_for<'a>(
+        &'a self,
+        libvirt: Option<&'a LibvirtUri>,
+    ) -> impl Iterator<Item = &'a str> {
+        let uri = libvirt.filter(|_| self.words.first().is_some_and(|program| program == "virsh"));
+        let connect = uri.map(|uri| ["-c", uri.as_str()]);
+        let program = self.wrapper.len() + 1;
+        let words = || self.words();
+        words()
+            .take(program)
+            .chain(connect.into_iter().flatten())
+            .chain(words().skip(program))
     }
 
     /// The command without what a distribution puts before it: what answers are filed under.
@@ -272,9 +286,91 @@ impl Word {
     }
 }
 
+/// Which of a host's hypervisors libvirt is asked for: `qemu:///system`, `xen:///system`, `lxc:///`.
+///
+/// There is no machine in it: a host speaks for itself, and what is read of it is not another's. (Form: libvirt's documentation, "Connection URIs".)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LibvirtUri(String);
+
+impl LibvirtUri {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for LibvirtUri {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let plain = |path: &str| {
+            path.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._/-".contains(&b))
+        };
+        match text.split_once(":///") {
+            Some((driver, path))
+                if !driver.is_empty()
+                    && driver.bytes().all(|b| b.is_ascii_lowercase())
+                    && plain(path)
+                    && text.len() <= 200 =>
+            {
+                Ok(Self(text))
+            }
+            _ => Err(format!(
+                "'{}' is no connection of libvirt on the host itself, such as qemu:///system",
+                text.chars().take(100).collect::<String>()
+            )),
+        }
+    }
+}
+
+impl From<LibvirtUri> for String {
+    fn from(uri: LibvirtUri) -> Self {
+        uri.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn virsh_is_told_which_hypervisor_and_nothing_else_is() {
+        let uri = |text: &str| LibvirtUri::try_from(text.to_owned());
+        let xen = uri("xen:///system").expect("a connection");
+        let spoken = |words: &[&str], distribution: &str| -> Vec<String> {
+            let command = Command::new(words).expect("on the list");
+            let commands = command.for_distribution(distribution, "1");
+            let words = |command: &Command| {
+                let words: Vec<&str> = command.words_for(Some(&xen)).collect();
+                words.join(" ")
+            };
+            commands.iter().map(words).collect()
+        };
+        assert_eq!(
+            spoken(&["virsh", "dumpxml", "7"], ""),
+            ["virsh -c xen:///system dumpxml 7"]
+        );
+        assert_eq!(
+            spoken(&["virsh", "list", "--all"], "Mercury"),
+            ["docker exec --user root novalibvirt_1 virsh -c xen:///system list --all"]
+        );
+        let elsewhere = ["ip", "netns", "exec", "virsh", "ip", "address", "show"];
+        assert_eq!(spoken(&elsewhere, ""), [elsewhere.join(" ")]);
+        for other in [
+            "",
+            "qemu",
+            ":///system",
+            "qemu://other/system",
+            "qemu+ssh://root@other/system",
+            "qemu:///system?socket=/tmp/x",
+            "qemu:///a'b",
+            "qemu:///a b",
+            "QEMU:///system",
+        ] {
+            assert!(uri(other).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn what_is_not_on_the_list_is_refused() {

@@ -11,9 +11,18 @@ mod session;
 pub use session::{Credential, SshHosts, Target};
 
 use crate::Result;
-use command::Command;
+use command::{Command, LibvirtUri};
 use futures::future::BoxFuture;
 use script::Answers;
+
+/// How commands are run on a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Means {
+    /// `sudo -n` before commands that need root.
+    pub sudo: bool,
+    /// What `virsh` connects to; its own choice if absent.
+    pub libvirt: Option<LibvirtUri>,
+}
 
 /// Opens sessions to hosts. Real ones over SSH; simulated ones in benchmarks.
 pub trait Hosts: Send + Sync {

@@ -4,6 +4,7 @@
 //! frame; it is cut on the host at a limit, has its own time-out and its own exit status. The script is POSIX sh, needs `timeout`, `head`
 //! and `tail` of coreutils, and writes no file.
 
+use super::Means;
 use super::command::Command;
 use crate::parse::text::clean;
 use crate::{Error, Result};
@@ -103,7 +104,7 @@ fn fault(command: &Command, answer: &Answer) -> String {
 pub struct Script<'a> {
     commands: &'a [Command],
     nonce: String,
-    sudo: bool,
+    means: &'a Means,
 }
 
 /// `r <index> <words>`: stdout goes to the frame through `head`, stderr and the status to a variable through `tail`.
@@ -116,11 +117,11 @@ printf '\n%s e %s\n%s\n%s .\n' "$N" "$i" "$x" "$N"
 "#;
 
 impl<'a> Script<'a> {
-    pub fn new(commands: &'a [Command], nonce: String, sudo: bool) -> Self {
+    pub fn new(commands: &'a [Command], nonce: String, means: &'a Means) -> Self {
         Self {
             commands,
             nonce,
-            sudo,
+            means,
         }
     }
 
@@ -133,13 +134,13 @@ impl<'a> Script<'a> {
             OUTPUT_BYTES + 1
         );
         for (index, command) in self.commands.iter().enumerate() {
-            let sudo = if self.sudo && command.needs_root() {
+            let sudo = if self.means.sudo && command.needs_root() {
                 " sudo -n"
             } else {
                 ""
             };
             let _ = write!(text, "r {index}{sudo}");
-            for word in command.words() {
+            for word in command.words_for(self.means.libvirt.as_ref()) {
                 let _ = write!(text, " '{word}'");
             }
             text.push('\n');
@@ -243,8 +244,8 @@ mod tests {
 
     #[test]
     fn a_real_shell_frames_output_status_and_complaint() {
-        let commands = commands();
-        let script = Script::new(&commands, "n0nce".to_owned(), false);
+        let (commands, means) = (commands(), Means::default());
+        let script = Script::new(&commands, "n0nce".to_owned(), &means);
         let answers = script.read("here", &run(&script.text())).expect("framed");
         assert!(
             !answers
@@ -273,8 +274,8 @@ mod tests {
 
     #[test]
     fn a_broken_session_gives_no_answer_at_all() {
-        let commands = commands();
-        let script = Script::new(&commands, "n0nce".to_owned(), false);
+        let (commands, means) = (commands(), Means::default());
+        let script = Script::new(&commands, "n0nce".to_owned(), &means);
         let whole = run(&script.text());
         let half = whole.get(..whole.len() / 2).expect("half");
         assert!(script.read("here", half).is_err());
@@ -283,8 +284,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_output_is_refused_or_read(body: Vec<u8>) {
-            let commands = commands();
-            let script = Script::new(&commands[..1], "n".to_owned(), true);
+            let (commands, means) = (commands(), Means { sudo: true, ..Means::default() });
+            let script = Script::new(&commands[..1], "n".to_owned(), &means);
             let framed = [b"\nn b 0\n", body.as_slice(), b"\nn e 0\n\n0\nn .\n\nn end\n"].concat();
             let answers = script.read("h", &framed).expect("framed");
             proptest::prop_assert!(answers.output(&["hostname"]).is_ok());

@@ -2,7 +2,7 @@
 
 use super::command::Command;
 use super::script::{Answers, OUTPUT_BYTES, Script};
-use super::{Hosts, Session, host_key};
+use super::{Hosts, Means, Session, host_key};
 use crate::error::chain;
 use crate::secret::Secret;
 use crate::{Error, Result};
@@ -37,8 +37,7 @@ pub struct Target {
     pub known_hosts: PathBuf,
     /// Through this host, whose key is checked the same way.
     pub jump: Option<Box<Target>>,
-    /// `sudo -n` before commands that need root.
-    pub sudo: bool,
+    pub means: Means,
     /// Time to connect and log in.
     pub connect_within: Duration,
 }
@@ -101,7 +100,7 @@ impl client::Handler for Verifier {
 
 struct SshSession {
     host: String,
-    sudo: bool,
+    means: Means,
     handle: Handle<Verifier>,
     /// Kept open as long as the session runs through it.
     _jump: Option<Handle<Verifier>>,
@@ -125,7 +124,7 @@ impl SshSession {
             })??;
         Ok(Self {
             host: host.to_owned(),
-            sudo: target.sudo,
+            means: target.means.clone(),
             handle,
             _jump: jump,
         })
@@ -140,7 +139,7 @@ impl SshSession {
 
     async fn run_script(&self, commands: &[Command]) -> Result<Answers> {
         let nonce = uuid::Uuid::new_v4().simple().to_string();
-        let script = Script::new(commands, nonce, self.sudo);
+        let script = Script::new(commands, nonce, &self.means);
         let mut channel = self
             .handle
             .channel_open_session()

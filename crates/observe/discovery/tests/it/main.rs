@@ -1,6 +1,7 @@
 //! What discovery makes of recorded and of real inputs.
 
 mod certificates;
+mod configuration;
 mod database;
 mod fake;
 mod fake_apis;
@@ -10,3 +11,6 @@ mod gnmi;
 mod lab;
 mod logins;
 mod real_hosts;
+mod real_libvirt;
+mod real_ovn;
+mod replayed_kubernetes;

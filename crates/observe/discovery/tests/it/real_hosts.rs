@@ -163,7 +163,7 @@ fn request(config: &Config) -> Request {
     }
 }
 
-fn find<'a>(outcome: &'a Outcome, object_type: &str, id: &str) -> Result<&'a Draft> {
+pub(crate) fn find<'a>(outcome: &'a Outcome, object_type: &str, id: &str) -> Result<&'a Draft> {
     let mut drafts = outcome.readings.iter().flat_map(|reading| &reading.drafts);
     drafts
         .find(|draft| {

@@ -21,6 +21,7 @@ pub struct ChangedNode {
     /// Changed objects that it stands for, itself included, by what became of them.
     pub changes: BTreeMap<ChangeKind, usize>,
     /// Its health in the later version; of a removed one, in the earlier.
+    #[serde(rename = "status")]
     pub level: StatusLevel,
     /// It can be opened: changes are hidden in it.
     pub closed: bool,

@@ -1,7 +1,7 @@
 //! Networks and subnets.
 
 use super::{Event, Outcome, Refusal, applied, attributes, list, string};
-use crate::{Draft, Object, ObjectKey, ObjectRef, Reading, Rescan};
+use crate::{Draft, Object, ObjectKey, ObjectRef, Reading, Rescan, subnets_by_name};
 use serde_json::{Map, Value, json};
 
 /// What an update of a network can change; its segment is given when it is made.
@@ -109,13 +109,13 @@ impl Event<'_> {
         Ok(readings)
     }
 
-    /// The network with the subnet in its lists, which are by subnet id: names may repeat.
+    /// The network with the subnet in its lists.
     fn listing(&self, network: &Object, id: &str, payload: &Map<String, Value>) -> Draft {
         let of = |subnet: &Value| {
             let cidr = subnet.get("cidr").cloned();
             (subnet.get("id").and_then(Value::as_str) == Some(id), cidr)
         };
-        let mut subnets: Map<String, Value> = Map::new();
+        let mut subnets: Vec<(String, Value)> = Vec::new();
         let mut cidrs = list(Some(network), "cidrs");
         let mut listed = false;
         for subnet in elements(network.get("subnets")) {
@@ -124,11 +124,11 @@ impl Event<'_> {
                     listed = true;
                     cidrs.retain(|known| Some(known) != cidr.as_ref());
                 }
-                (_, Some(other)) => drop(subnets.insert(other.to_owned(), subnet.clone())),
+                (_, Some(other)) => subnets.push((other.to_owned(), subnet.clone())),
                 _ => {}
             }
         }
-        subnets.insert(id.to_owned(), Value::Object(payload.clone()));
+        subnets.push((id.to_owned(), Value::Object(payload.clone())));
         cidrs.extend(
             payload
                 .get("cidr")
@@ -136,7 +136,7 @@ impl Event<'_> {
                 .filter(|cidr| !cidrs.contains(cidr)),
         );
         let mut draft = Draft::part(self.key_of(&network.key))
-            .with("subnets", subnets)
+            .with("subnets", subnets_by_name(subnets))
             .with("cidrs", cidrs);
         let mut ids = list(Some(network), "subnet_ids");
         if !listed && !ids.contains(&json!(id)) {
@@ -200,13 +200,11 @@ impl Event<'_> {
         let Some(network) = self.network_of_subnet(id) else {
             return Ok(applied(vec![reading], Vec::new(), key.clone(), key));
         };
-        let mut subnets = Map::new();
+        let mut subnets = Vec::new();
         let mut cidrs = list(Some(network), "cidrs");
         for subnet in elements(network.get("subnets")) {
             match subnet.get("id").and_then(Value::as_str) {
-                Some(other) if other != id => {
-                    drop(subnets.insert(other.to_owned(), subnet.clone()))
-                }
+                Some(other) if other != id => subnets.push((other.to_owned(), subnet.clone())),
                 _ => cidrs.retain(|cidr| Some(cidr) != subnet.get("cidr")),
             }
         }
@@ -219,7 +217,7 @@ impl Event<'_> {
         let network = self.key_of(&network.key);
         listed.drafts.push(
             Draft::part(network.clone())
-                .with("subnets", subnets)
+                .with("subnets", subnets_by_name(subnets))
                 .with("cidrs", cidrs)
                 .with("subnet_ids", ids),
         );

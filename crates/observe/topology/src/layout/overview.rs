@@ -28,6 +28,7 @@ pub struct Supernode {
     /// Objects in it, itself included, by type.
     pub counts: BTreeMap<ObjectType, usize>,
     /// The worst health in it.
+    #[serde(rename = "status")]
     pub level: StatusLevel,
     /// Objects in it that are stale.
     pub stale: usize,
@@ -41,6 +42,7 @@ pub struct Edge {
     pub source: ObjectRef,
     pub target: ObjectRef,
     pub counts: BTreeMap<LinkType, usize>,
+    #[serde(rename = "status")]
     pub level: StatusLevel,
 }
 

@@ -8,7 +8,7 @@ use crate::map::{Map, put_link_status};
 use crate::message::Messages;
 use crate::object::Handle;
 use crate::search::Search;
-use crate::state::State;
+use crate::state::{State, Word};
 use crate::version::{Cause, Profile, Version};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -147,11 +147,12 @@ fn objects(state: &mut State, record: &VersionRecord) -> Result<Vec<u32>, String
         let objects = from_runs(&entry.objects)
             .ok_or_else(|| format!("'{}' is no list of runs", entry.objects))?;
         for handle in objects {
-            let mut seen = state.seen.get(handle).cloned().unwrap_or_default();
-            let list = Arc::make_mut(&mut seen);
-            list.retain(|(kind, _)| *kind != entry.kind);
-            list.push((entry.kind.clone(), entry.at));
-            state.seen.set(handle, Some(seen));
+            let word = Word {
+                kind: entry.kind.clone(),
+                attribute: entry.attribute.clone(),
+                at: entry.at,
+            };
+            state.remember(Handle(handle), word);
         }
     }
     Ok(touched)

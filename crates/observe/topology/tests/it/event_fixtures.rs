@@ -30,17 +30,12 @@ fn notification(inputs: &Value) -> Notification {
     }
 }
 
-/// Objects as comparable documents. Lists of subnets are by id here and were by name there, so only their values count; subnets are
-/// objects of their own here.
+/// Objects as comparable documents. Subnets are objects of their own here.
 fn documents<'d>(
     list: impl Iterator<Item = (String, String, Fields<String, Value>)> + 'd,
 ) -> BTreeMap<String, Value> {
     list.filter(|(kind, _, _)| kind != "subnet" && !kind.ends_with("_folder"))
         .map(|(kind, id, mut fields)| {
-            if let Some(Value::Object(subnets)) = fields.get("subnets") {
-                let values: Vec<Value> = subnets.values().cloned().collect();
-                fields.insert("subnets".into(), json!(values));
-            }
             fields.retain(|_, value| !value.is_null());
             (format!("{kind}/{id}"), Value::Object(fields))
         })

@@ -8,6 +8,7 @@ mod fixtures;
 mod graph_fixtures;
 mod monitoring_fixtures;
 mod notifications;
+mod order;
 mod properties;
 mod questions;
 mod readings;

@@ -11,7 +11,7 @@ use std::hash::{Hash, Hasher};
 pub enum SegmentKind {
     Set = 1,
     Sequence = 2,
-    /// RFC 5065: accepted and shown, counts as no hop.
+    /// RFC 5065: of internal neighbors accepted and shown, counts as no hop; of others malformed (RFC 5065 5).
     ConfedSequence = 3,
     ConfedSet = 4,
 }
@@ -200,6 +200,12 @@ impl AsPath {
     #[must_use]
     pub fn private_replaced(&self, by: Asn) -> Self {
         self.mapped(|asn| Some(if is_private(asn) { by } else { asn }))
+    }
+
+    /// Whether there are confederation segments.
+    pub fn has_confederations(&self) -> bool {
+        let mut kinds = self.segments().map(|segment| segment.kind);
+        kinds.any(|kind| matches!(kind, SegmentKind::ConfedSequence | SegmentKind::ConfedSet))
     }
 
     /// Without confederation segments (RFC 5065 4: never sent outside).

@@ -198,7 +198,12 @@ impl Decoder<'_> {
                     _ => return Err("has an undefined value"),
                 };
             }
-            rules::AS_PATH => attributes.as_path = path(value, self.context.as4)?,
+            rules::AS_PATH => {
+                attributes.as_path = path(value, self.context.as4)?;
+                if self.context.ebgp && attributes.as_path.has_confederations() {
+                    return Err("has segments of a confederation, which are for its members");
+                }
+            }
             rules::NEXT_HOP if !matches!(need, Need::Multiprotocol(_)) => {
                 let next_hop = NextHop::Ipv4(word(value).into());
                 if !next_hop.is_host() {

@@ -120,9 +120,14 @@ impl ExtendedCommunity {
         self.0[1]
     }
 
-    /// Whether it may leave the AS (RFC 4360 2).
+    /// Whether it may leave the AS it is of (RFC 4360 2).
     pub const fn is_transitive(self) -> bool {
         self.0[0] & 0x40 == 0
+    }
+
+    /// Link bandwidth, transitive or not.
+    pub const fn is_link_bandwidth(self) -> bool {
+        matches!(self.0, [0 | 0x40, 4, ..])
     }
 
     /// The target, if it is one.
@@ -293,6 +298,11 @@ impl Ipv6ExtendedCommunity {
     /// Type and subtype: 0x0002 is a route target, 0x0003 a route origin.
     pub const fn type_code(self) -> u16 {
         u16::from_be_bytes([self.0[0], self.0[1]])
+    }
+
+    /// Whether it may leave the AS it is of (RFC 5701 2).
+    pub const fn is_transitive(self) -> bool {
+        self.0[0] & 0x40 == 0
     }
 
     pub fn address(self) -> Ipv6Addr {

@@ -149,6 +149,26 @@ impl Attributes {
             })
     }
 
+    /// Whether there are extended communities that must not cross the border of an AS, but those that `stays` holds of.
+    pub(crate) fn is_bound_to_as(&self, stays: impl Fn(ExtendedCommunity) -> bool) -> bool {
+        let bound = |one: &ExtendedCommunity| !one.is_transitive() && !stays(*one);
+        let ipv6 = &self.rare.ipv6_extended;
+        self.extended.iter().any(bound) || ipv6.iter().any(|one| !one.is_transitive())
+    }
+
+    /// Drops them (RFC 4360 6).
+    pub(crate) fn cross_border(&mut self, stays: impl Fn(ExtendedCommunity) -> bool) {
+        if !self.is_bound_to_as(&stays) {
+            return;
+        }
+        let free = |one: &ExtendedCommunity| one.is_transitive() || stays(*one);
+        self.extended = self.extended.iter().copied().filter(free).collect();
+        if !self.rare.ipv6_extended.is_empty() {
+            let all = self.rare.ipv6_extended.iter().copied();
+            self.rare.ipv6_extended = all.filter(|one| one.is_transitive()).collect();
+        }
+    }
+
     pub fn originator_id(&self) -> Option<RouterId> {
         self.rare.originator_id
     }

@@ -12,7 +12,9 @@ pub enum Cost {
     NextSession,
     /// Routes, rejected ones included, are judged again and what changes is sent. No neighbor is asked for anything.
     PolicyRun,
-    /// The session is reset, for this reason.
+    /// The session is reset, for this reason; routes are kept meanwhile where both sides agreed to (RFC 8538).
+    Reconnect(&'static str),
+    /// The session is reset, for this reason, and nothing is kept.
     Reset(&'static str),
 }
 
@@ -22,6 +24,12 @@ impl fmt::Display for Cost {
             Self::Nothing => f.write_str("no cost"),
             Self::NextSession => f.write_str("from the next session on"),
             Self::PolicyRun => f.write_str("routes run through policy again"),
+            Self::Reconnect(why) => {
+                write!(
+                    f,
+                    "session reset, routes are kept where that is agreed: {why}"
+                )
+            }
             Self::Reset(why) => write!(f, "session reset: {why}"),
         }
     }
@@ -251,12 +259,20 @@ fn one_neighbor(diff: &mut ConfigDiff, part: &Part, old: &Neighbor, new: &Neighb
         };
     }
     let opened = Cost::Reset("it was agreed in the OPEN");
-    let transport = Cost::Reset("it is a property of the connection");
+    let transport = Cost::Reconnect("it is a property of the connection");
     compare!("remote-as", remote_as, opened);
     compare!("local-as", local_as, opened);
     compare!("local-address", local_address, transport);
     compare!("port", port, Cost::Nothing);
-    compare!("password", password, transport);
+    compare!(
+        "password",
+        password,
+        match (&old.password, &new.password) {
+            // The segments of a connection are signed with what holds by then.
+            (Some(_), Some(_)) => Cost::Nothing,
+            _ => transport,
+        }
+    );
     compare!("ttl", hops, transport);
     compare!("passive", passive, Cost::Nothing);
     compare!("limit", limit, Cost::Nothing);

@@ -27,6 +27,7 @@ pub use secret::Password;
 pub use services::{Api, BmpStation, KernelSource, KernelTable, MrtDump, OnStop};
 pub use vrf::{MacVrf, Vrf};
 
+use crate::Asn;
 use crate::policy::{Policies, PolicyName};
 use document::{Document, Table};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +52,9 @@ pub struct Config {
 struct Known {
     policies: BTreeSet<PolicyName>,
     vrfs: BTreeSet<String>,
+    mac_vrfs: BTreeSet<String>,
+    /// Our AS, unless it cannot be read.
+    asn: Option<Asn>,
 }
 
 impl Known {
@@ -63,10 +67,18 @@ impl Known {
     }
 
     fn vrf(&self, table: &Table<'_>) {
+        self.domain(table, "vrfs", &self.vrfs);
+    }
+
+    fn mac_vrf(&self, table: &Table<'_>) {
+        self.domain(table, "mac-vrfs", &self.mac_vrfs);
+    }
+
+    fn domain(&self, table: &Table<'_>, section: &str, known: &BTreeSet<String>) {
         if let Some(name) = table.get::<String>("vrf")
-            && !self.vrfs.contains(&name)
+            && !known.contains(&name)
         {
-            table.issue("vrf", self.missing("vrfs", &name));
+            table.issue("vrf", self.missing(section, &name));
         }
     }
 
@@ -87,6 +99,7 @@ impl Config {
     }
 
     fn read(root: &Table<'_>) -> Self {
+        let global = root.table("global");
         let policies = policies::read(root);
         let vrfs = named(root, "vrfs", Vrf::read);
         let mac_vrfs = named(root, "mac-vrfs", MacVrf::read);
@@ -94,8 +107,9 @@ impl Config {
         let known = Known {
             policies: policies.0.keys().cloned().collect(),
             vrfs: vrfs.iter().map(|vrf| vrf.name.clone()).collect(),
+            mac_vrfs: mac_vrfs.iter().map(|vrf| vrf.name.clone()).collect(),
+            asn: global.get("asn"),
         };
-        let global = root.table("global");
         let read = Self {
             global: Global::read(&global),
             neighbors: neighbors(root, &global, &known),

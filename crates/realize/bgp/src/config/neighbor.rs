@@ -9,6 +9,7 @@ use super::secret::Password;
 use super::value::{FromToml, asn, word};
 use crate::message::Role;
 use crate::policy::PolicyName;
+use crate::rib::NextHopMode;
 use crate::{Asn, Family, FamilySet};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -173,6 +174,9 @@ impl Neighbor {
         known: &Known,
     ) -> Option<Self> {
         let endpoint = endpoint(own);
+        if own.has("limit") && !matches!(endpoint, Some(Endpoint::Range(_)) | None) {
+            own.issue("limit", "is for a range: remove it");
+        }
         let table = own.over(below);
         for key in ["address", "interface", "range", "group"] {
             table.has(key);
@@ -213,6 +217,9 @@ impl Neighbor {
         known.policy(table, "import");
         known.policy(table, "export");
         let remote_as = table.get("remote-as");
+        let role = table.get("role");
+        // A route server does not put its AS into paths (RFC 7947 2.2.2).
+        let enforce_first_as = role != Some(Role::RouteServerClient);
         let neighbor = Self {
             endpoint: Endpoint::Interface(String::new()),
             group: None,
@@ -228,7 +235,7 @@ impl Neighbor {
             families: families(table, endpoint),
             import: table.get("import"),
             export: Export::read(table),
-            role: table.get("role"),
+            role,
             role_strict: table.or("role-strict", false),
             shutdown: shutdown(table),
             timers: Timers::read(table),
@@ -237,27 +244,60 @@ impl Neighbor {
             long_lived: LongLived::read(table),
             extended_messages: table.or("extended-messages", true),
             allow_own_as: table.or("allow-own-as", 0),
-            enforce_first_as: table.or("enforce-first-as", true),
+            enforce_first_as: table.or("enforce-first-as", enforce_first_as),
             require_policy: table.or("ebgp-requires-policy", true),
             graceful_shutdown: table.or("graceful-shutdown", true),
         };
-        neighbor.check(table, endpoint, remote_as);
+        let internal = match remote_as {
+            Some(RemoteAs::Internal) => Some(true),
+            Some(RemoteAs::External) => Some(false),
+            Some(RemoteAs::Is(asn)) if endpoint.is_some() => {
+                let own = neighbor.local_as.or(known.asn);
+                own.map(|own| asn == own)
+            }
+            // A neighbor of a group may still be of any AS.
+            Some(RemoteAs::Is(_)) | None => None,
+        };
+        neighbor.check(table, endpoint, internal);
         neighbor
     }
 
     /// What no single key can tell.
-    fn check(&self, table: &Table<'_>, endpoint: Option<&Endpoint>, remote_as: Option<RemoteAs>) {
-        if self.role.is_some() && remote_as == Some(RemoteAs::Internal) {
-            table.issue("role", "is for eBGP neighbors only (RFC 9234 4): remove it");
-        }
+    fn check(&self, table: &Table<'_>, endpoint: Option<&Endpoint>, internal: Option<bool>) {
+        let export = &self.export;
+        let only = |key, wrong: bool, problem: &str| {
+            if wrong {
+                table.issue(key, problem);
+            }
+        };
+        let (ibgp, ebgp) = (internal == Some(true), internal == Some(false));
+        let role = "is for eBGP neighbors only (RFC 9234 4): remove it";
+        only("role", self.role.is_some() && ibgp, role);
+        let reflector = "is for iBGP neighbors only (RFC 4456 6): remove it";
+        only("rr-client", export.rr_client && ebgp, reflector);
+        let server = "is for eBGP neighbors only (RFC 7947 2): remove it";
+        only(
+            "route-server-client",
+            export.route_server_client && ibgp,
+            server,
+        );
+        let paths = "is for eBGP neighbors only, others are sent paths as they are: remove it";
+        only("as-override", export.as_override && ibgp, paths);
+        let claimed = "is about local-as: add that, or remove it";
+        let ours = self.local_as.is_none() && endpoint.is_some();
+        only("replace-as", export.replace_as && ours, claimed);
+        let hop = "is for ipv4-unicast and ipv6-unicast: packets of the other families go where their label or tunnel begins";
+        let unicast = [Family::Ipv4Unicast, Family::Ipv6Unicast];
+        let lost = !unicast
+            .iter()
+            .any(|family| self.families.contains_key(family));
+        only(
+            "next-hop",
+            export.next_hop == NextHopMode::OnlySelf && lost,
+            hop,
+        );
         if self.role_strict && self.role.is_none() {
             table.issue("role-strict", "needs a role: add role = \"…\"");
-        }
-        if self.export.rr_client && matches!(remote_as, Some(RemoteAs::External)) {
-            table.issue(
-                "rr-client",
-                "is for iBGP neighbors only (RFC 4456 6): remove it",
-            );
         }
         if let (Some(Endpoint::Address(remote, _)), Some(local)) = (endpoint, self.local_address)
             && remote.is_ipv4() != local.is_ipv4()
@@ -267,12 +307,10 @@ impl Neighbor {
                 "and the neighbor's address are not of one IP version",
             );
         }
-        if self.bfd.is_some() && matches!(self.hops, Hops::Multihop(2..)) {
-            table.issue(
-                "bfd",
-                "is for neighbors on the same link (RFC 5881 1): remove it or ebgp-multihop",
-            );
-        }
+        let far = matches!(self.hops, Hops::Multihop(2..) | Hops::Security(2..));
+        let near =
+            "is for neighbors on the same link (RFC 5881 1): remove it, or the number of hops";
+        only("bfd", self.bfd.is_some() && far, near);
     }
 }
 
@@ -303,6 +341,12 @@ fn endpoint(own: &Table<'_>) -> Option<Endpoint> {
             }
             if address.is_unspecified() || address.is_multicast() {
                 own.issue("address", "is the address of no neighbor");
+            }
+            if interface.is_some() && !link_local {
+                own.issue(
+                    "interface",
+                    "is for a link-local address: remove one of them",
+                );
             }
             Some(Endpoint::Address(address, interface.filter(|_| link_local)))
         }

@@ -48,8 +48,18 @@ impl FromToml for Origin {
 
 impl Network {
     pub(super) fn read(table: Table<'_>, known: &Known) -> Option<Self> {
-        known.vrf(&table);
         let route = route(&table);
+        match route.map(|route| route.nlri) {
+            Some(Nlri::Evpn(evpn)) => {
+                known.mac_vrf(&table);
+                if evpn.route_type() == 5 && table.has("vrf") {
+                    let remedy =
+                        "is of an L3 VRF, which makes type 5 itself: write prefix, not evpn";
+                    table.issue("vrf", remedy);
+                }
+            }
+            _ => known.vrf(&table),
+        }
         let targets: Vec<RouteTarget> = table.list("targets");
         let mut extended: Vec<ExtendedCommunity> = table.list("extended");
         extended.extend(targets.iter().map(|target| ExtendedCommunity(target.0)));

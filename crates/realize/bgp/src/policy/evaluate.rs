@@ -87,7 +87,10 @@ impl Policies {
         self.some_condition(name, self.0.len(), &|condition| {
             matches!(
                 condition,
-                Condition::Prefix(_) | Condition::Family(_) | Condition::EvpnType(_)
+                Condition::Prefix(_)
+                    | Condition::Family(_)
+                    | Condition::EvpnType(_)
+                    | Condition::RouteDistinguisher(_)
             )
         })
     }

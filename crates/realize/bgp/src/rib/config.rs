@@ -109,7 +109,8 @@ pub enum NextHopMode {
     /// ones. VPN and EVPN next hops are kept even to external peers: their labels mean something only there.
     #[default]
     Standard,
-    /// Ourselves always, reflected routes included.
+    /// Ourselves, reflected routes included. Of the unicast families: all others keep the next hop their labels and tunnels
+    /// mean something at.
     OnlySelf,
     /// Never changed (route servers, inter-AS option C).
     Unchanged,

@@ -57,7 +57,7 @@ impl ExportKey {
         };
         let by_peer = asks(Policies::depends_on_peer);
         let external = peer.external();
-        let unicast = matches!(family, Family::Ipv4Unicast | Family::Ipv6Unicast);
+        let unicast = unicast(family);
         let add_path = peer.add_path_send.contains(family);
         Self {
             family,
@@ -98,15 +98,26 @@ impl ExportKey {
         }
     }
 
-    /// Which list of changes its peers follow.
+    /// Which list of changes its peers follow: that of the best paths, or `true` for that of all.
     pub(crate) const fn list(&self) -> (Family, bool) {
-        (self.family, self.add_path.is_some())
+        let all = self.add_path.is_some() || self.prefers_clients();
+        (self.family, all)
+    }
+
+    /// RFC 4684 3.2 (ii): an internal peer that is no client is told of a membership by a client's path, where there is
+    /// one, and not by the best if that came from another such peer, which could not be passed on.
+    pub(crate) const fn prefers_clients(&self) -> bool {
+        matches!(self.family, Family::RouteTarget) && matches!(self.kind, PeerKind::Internal)
     }
 
     /// RFC 4684 3.2: a client is told of a membership though it is its source, since others may ask for the same target.
     pub(crate) fn tells_source(&self) -> bool {
         self.family == Family::RouteTarget && self.kind == PeerKind::Client
     }
+}
+
+const fn unicast(family: Family) -> bool {
+    matches!(family, Family::Ipv4Unicast | Family::Ipv6Unicast)
 }
 
 /// The address of our end that fits the family.
@@ -185,6 +196,10 @@ impl Export<'_> {
         }
         self.usable_next_hop(&attributes)?;
         if external {
+            // What policy adds at the border is meant for the other side, and the bandwidth of our own routes' links.
+            let had = |one| set.attributes.has_extended(one);
+            let own = from == From::Local;
+            attributes.cross_border(|one| !had(one) || (own && one.is_link_bandwidth()));
             self.leave_our_as(&mut attributes, from, med_set);
         } else {
             attributes.local_pref = Some(attributes.local_pref.unwrap_or(100));
@@ -262,7 +277,8 @@ impl Export<'_> {
             _ if key.route_server_client => true,
             _ if key.family == Family::RouteTarget => false,
             NextHopMode::Unchanged => true,
-            NextHopMode::OnlySelf => false,
+            // We give out no labels and end no tunnels: what means something at the next hop must keep it.
+            NextHopMode::OnlySelf => !unicast(key.family),
             NextHopMode::Standard => {
                 key.kind != PeerKind::External || !self.on_forwarding_path(known)
             }
@@ -323,6 +339,14 @@ impl Export<'_> {
         if !med_set && from != From::Local && !key.route_server_client {
             attributes.med = None;
         }
+        // RFC 9234 5, egress: of a route server too.
+        let downwards = matches!(
+            key.role,
+            Some(Role::Provider | Role::RouteServer | Role::Peer)
+        );
+        if downwards && attributes.rare.only_to_customer.is_none() {
+            attributes.rare.only_to_customer = Some(key.local_asn);
+        }
         if key.route_server_client {
             return;
         }
@@ -342,14 +366,6 @@ impl Export<'_> {
             // RFC 7705 3.1: the session's AS stands before our real one, unless that is to be hidden.
             path.prepended(self.own.asn, 1).prepended(key.local_asn, 1)
         };
-        // RFC 9234 5, egress.
-        let downwards = matches!(
-            key.role,
-            Some(Role::Provider | Role::RouteServer | Role::Peer)
-        );
-        if downwards && attributes.rare.only_to_customer.is_none() {
-            attributes.rare.only_to_customer = Some(key.local_asn);
-        }
     }
 
     /// RFC 4456 8.

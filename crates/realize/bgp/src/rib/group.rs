@@ -12,9 +12,9 @@ use super::export::{Export, ExportKey};
 use super::peer::Due;
 use super::plan::{Block, Context, Mode, Plan, only};
 use super::tables::with_table;
-use crate::Family;
 use crate::message::{RefreshKind, RouteRefresh, UpdateBuilder};
 use crate::policy::Policies;
+use crate::{Family, FamilySet};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -69,6 +69,15 @@ pub(crate) enum Start {
     Differing(Vec<Marker>, Arc<Rules>),
 }
 
+/// What is not made into messages for the time being.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Of these families, nothing.
+    routes: FamilySet,
+    /// Of these, no mark that all has been sent.
+    ends: FamilySet,
+}
+
 /// Entries a single peer must be shown because its route targets changed.
 pub(crate) type Pending = VecDeque<(Family, u16, u32)>;
 
@@ -76,6 +85,17 @@ pub(crate) type Pending = VecDeque<(Family, u16, u32)>;
 const LOW: usize = 64 << 10;
 
 impl Rib {
+    /// Makes no messages of `routes` and no End-of-RIB of `ends` until it is called again: after a restart routes are taken
+    /// in, but not told before enough of them are there to choose from.
+    pub fn hold_back(&mut self, routes: FamilySet, ends: FamilySet) {
+        self.held = Held { routes, ends };
+        for group in &mut self.groups {
+            for subgroup in &mut group.subgroups {
+                subgroup.told = false;
+            }
+        }
+    }
+
     fn group_of(&self, slot: Slot, family: Family) -> Option<(usize, usize)> {
         self.groups.iter().enumerate().find_map(|(at, group)| {
             if group.rules.key.family != family {
@@ -110,7 +130,7 @@ impl Rib {
         let Some(rules) = self.current_rules(slot, family) else {
             return;
         };
-        let add_path = rules.key.add_path.is_some();
+        let (_, add_path) = rules.key.list();
         let known = self
             .groups
             .iter()
@@ -151,7 +171,7 @@ impl Rib {
     /// Takes a peer out; its markers are given back unless `keep`, then they are returned.
     pub(super) fn leave(&mut self, slot: Slot, family: Family, keep: bool) -> Option<Vec<Marker>> {
         let (at, sub) = self.group_of(slot, family)?;
-        let add_path = self.groups[at].rules.key.add_path.is_some();
+        let (_, add_path) = self.groups[at].rules.key.list();
         let subgroup = &mut self.groups[at].subgroups[sub];
         subgroup.members.remove(slot);
         let markers = subgroup.markers.clone();
@@ -195,7 +215,7 @@ impl Rib {
     fn merge(&mut self, at: usize, sub: usize) {
         let group = &self.groups[at];
         let key = &group.rules.key;
-        let add_path = key.add_path.is_some();
+        let (_, add_path) = key.list();
         let this = &group.subgroups[sub];
         if !matches!(this.walk, Walk::Changes) {
             return;
@@ -238,8 +258,12 @@ impl Rib {
         let mut more = false;
         let mut at = 0;
         while at < self.groups.len() {
+            let subgroups = match self.held.routes.contains(self.groups[at].rules.key.family) {
+                true => 0,
+                false => self.groups[at].subgroups.len(),
+            };
             // From the back: a subgroup that is made or dissolved meanwhile moves none in front of it.
-            for sub in (0..self.groups[at].subgroups.len()).rev() {
+            for sub in (0..subgroups).rev() {
                 let Some(subgroup) = self.groups[at].subgroups.get(sub) else {
                     continue;
                 };
@@ -251,7 +275,7 @@ impl Rib {
         }
         let waiting: Vec<Slot> = self.pending.keys().copied().collect();
         for slot in waiting {
-            if self.hungry(&only(slot)) {
+            if self.shows_pending(slot) && self.hungry(&only(slot)) {
                 more |= self.produce_pending(slot);
             }
         }
@@ -350,6 +374,9 @@ impl Rib {
 
     /// Sends the mark a peer waits for at the end of a family, unless entries are pending for it.
     fn mark_end(&mut self, slot: Slot, family: Family) {
+        if self.held.ends.contains(family) {
+            return;
+        }
         let pending = self.pending.get(&slot);
         if pending.is_some_and(|list| list.iter().any(|(of, _, _)| *of == family)) {
             return;
@@ -441,11 +468,12 @@ impl Rib {
             {
                 return self.peers.get(slot).is_some();
             }
-            if self.pending.contains_key(&slot) {
+            if self.shows_pending(slot) {
                 self.produce_pending(slot);
                 continue;
             }
-            let next = Family::ALL.into_iter().find_map(|family| {
+            let free = |family: &Family| !self.held.routes.contains(*family);
+            let next = Family::ALL.into_iter().filter(free).find_map(|family| {
                 let (at, sub) = self.group_of(slot, family)?;
                 (self.has_work(at, sub) || self.due(slot, family)).then_some((at, sub))
             });
@@ -456,33 +484,40 @@ impl Rib {
         }
     }
 
+    /// A mark is to be sent as soon as all of the family is.
     fn due(&self, slot: Slot, family: Family) -> bool {
-        self.peers
-            .get(slot)
-            .is_some_and(|peer| peer.due[family as usize].is_some())
+        let peer = self.peers.get(slot);
+        peer.is_some_and(|peer| peer.due[family as usize].is_some())
+            && !self.held.ends.contains(family)
+    }
+
+    /// Entries wait for a peer, all of VPN families, and these are not held back.
+    fn shows_pending(&self, slot: Slot) -> bool {
+        let held = |family: Family| self.held.routes.contains(family);
+        self.pending.contains_key(&slot) && !super::membership::CONSTRAINED.into_iter().any(held)
     }
 
     pub(super) fn has_more_for(&self, slot: Slot) -> bool {
         let Some(peer) = self.peers.get(slot) else {
             return false;
         };
+        let free = |family: &Family| !self.held.routes.contains(*family);
         !peer.queue.is_empty()
-            || self.pending.contains_key(&slot)
-            || Family::ALL.into_iter().any(|family| {
-                self.group_of(slot, family).is_some_and(|(at, sub)| {
-                    peer.due[family as usize].is_some() || self.has_work(at, sub)
-                })
+            || self.shows_pending(slot)
+            || Family::ALL.into_iter().filter(free).any(|family| {
+                self.group_of(slot, family)
+                    .is_some_and(|(at, sub)| self.due(slot, family) || self.has_work(at, sub))
             })
     }
 
     fn has_work(&self, at: usize, sub: usize) -> bool {
         let group = &self.groups[at];
-        let (key, markers) = (&group.rules.key, &group.subgroups[sub].markers);
-        super::tables::read_table!(self.tables, key.family, table => table
+        let ((family, add_path), markers) = (group.rules.key.list(), &group.subgroups[sub].markers);
+        super::tables::read_table!(self.tables, family, table => table
             .shards
             .iter()
             .zip(markers)
-            .any(|(shard, marker)| shard.waits(key.add_path.is_some(), *marker)))
+            .any(|(shard, marker)| shard.waits(add_path, *marker)))
     }
 }
 

@@ -4,7 +4,7 @@
 use super::config::{PeerInfo, PeerKind};
 use super::intern::{AttributeSets, SetId};
 use super::view::Rejection;
-use crate::attribute::Attributes;
+use crate::attribute::{Attributes, ExtendedCommunity};
 use crate::message::Role;
 use crate::nlri::Nlri;
 use crate::policy::{Policies, Source, Subject, Verdict};
@@ -54,6 +54,11 @@ impl Import<'_> {
         let mut attributes = Cow::Borrowed(&set.attributes);
         if let Some(asn) = self.only_to_customer(&set.attributes)? {
             attributes.to_mut().rare.only_to_customer = Some(asn);
+        }
+        // Link bandwidth says what the link to the neighbor can carry, so it is for us.
+        let stays = ExtendedCommunity::is_link_bandwidth;
+        if peer.kind == PeerKind::External && attributes.is_bound_to_as(stays) {
+            attributes.to_mut().cross_border(stays);
         }
         if peer.kind == PeerKind::External
             && peer.graceful_shutdown

@@ -139,6 +139,17 @@ pub(crate) struct AttributeSet {
 }
 
 impl AttributeSet {
+    /// One that nobody else has: for what is only tried.
+    pub(crate) fn alone(attributes: Attributes, weight: u16, own: &Identity) -> Self {
+        Self {
+            summary: Summary::new(&attributes, weight, own),
+            attributes,
+            references: 0,
+            generation: 0,
+            hash: 0,
+        }
+    }
+
     /// The default of LOCAL_PREF where it is absent, as on every route from outside.
     pub(crate) fn local_pref(&self) -> u32 {
         self.attributes.local_pref.unwrap_or(100)

@@ -1,6 +1,7 @@
 //! Sessions that come and go: what happens to their routes, and what they are sent from the start (RFC 4724, 7313, 9494).
 
 use super::Rib;
+use super::audience::Slot;
 use super::config::PeerInfo;
 use super::group::{Start, constrained_family};
 use super::peer::Due;
@@ -39,6 +40,7 @@ impl Rib {
             self.subscriptions.constrain(slot);
         }
         self.keep_default_routes();
+        self.ask_for_all(peer, families);
         // Memberships first: the other side needs them before it may send anything else.
         let order = Family::ALL.into_iter().rev();
         for family in order.filter(|family| families.contains(*family)) {
@@ -83,11 +85,7 @@ impl Rib {
         };
         self.keep_default_routes();
         for family in families.iter() {
-            let leftovers = with_table!(self.tables, family, table => {
-                let forget = |shard: &mut _| Shard::forget(shard, slot);
-                table.shards.iter_mut().map(forget).fold(false, |any, one| any | one)
-            });
-            self.sweeps[family as usize].waiting.leftovers |= leftovers;
+            self.forget_sent(slot, family);
         }
         for family in Family::ALL {
             let fate = if keep.contains(family) {
@@ -100,9 +98,19 @@ impl Rib {
         self.peers.settle(slot);
     }
 
+    /// Nothing is left of what a peer had been sent of a family.
+    fn forget_sent(&mut self, slot: Slot, family: Family) {
+        let leftovers = with_table!(self.tables, family, table => {
+            let forget = |shard: &mut _| Shard::forget(shard, slot);
+            table.shards.iter_mut().map(forget).fold(false, |any, one| any | one)
+        });
+        self.sweeps[family as usize].waiting.leftovers |= leftovers;
+    }
+
     /// A peer is no longer configured: everything of it goes.
     pub fn peer_removed(&mut self, peer: PeerId) {
         self.peer_down(peer, FamilySet::EMPTY);
+        self.ask_for_all(peer, FamilySet::EMPTY);
     }
 
     /// The peer has sent all it has of a family: what is still stale goes. [`Self::update`] calls it for the marker; a caller
@@ -124,8 +132,20 @@ impl Rib {
         self.decide_fate(peer, family, Fate::Swept);
     }
 
-    /// All routes of the family go: it was disabled (RFC 7606 2) or an operator clears it.
-    pub fn clear_family(&mut self, peer: PeerId, family: Family) {
+    /// The family is disabled for the rest of the session (RFC 7606 2): the peer's routes of it go, and it is sent none.
+    pub fn disable_family(&mut self, peer: PeerId, family: Family) {
+        let Some(slot) = self.peers.slot(peer) else {
+            return;
+        };
+        let _ = self.leave(slot, family, false);
+        if let Some(pending) = self.pending.get_mut(&slot) {
+            pending.retain(|(of, _, _)| *of != family);
+        }
+        if let Some(state) = self.peers.get_mut(slot) {
+            state.due[family as usize] = None;
+            state.info.families.remove(family);
+        }
+        self.forget_sent(slot, family);
         self.decide_fate(peer, family, Fate::Gone);
     }
 

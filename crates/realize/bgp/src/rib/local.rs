@@ -12,7 +12,7 @@ use super::view::Rejection;
 use super::vrf::{Leak, MacVrf, Place, Target, Vrf, Vrfs, exports, inside};
 use crate::Family;
 use crate::attribute::{Attributes, Origin};
-use crate::nlri::{Nlri, PathId, Payload, Route, RouteTarget, RtMembership};
+use crate::nlri::{Nlri, PathId, Route, RouteTarget, RtMembership};
 use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 
@@ -163,7 +163,7 @@ impl Rib {
         }
     }
 
-    fn announce_local(&mut self, route: &Route, attributes: Attributes) {
+    pub(super) fn announce_local(&mut self, route: &Route, attributes: Attributes) {
         self.announce_as(route, attributes, 0, None);
     }
 
@@ -206,7 +206,7 @@ impl Rib {
         self.release(tally);
     }
 
-    fn withdraw_global(&mut self, nlri: &Nlri) {
+    pub(super) fn withdraw_global(&mut self, nlri: &Nlri) {
         self.withdraw_as(nlri, 0);
     }
 
@@ -359,11 +359,7 @@ impl Rib {
             self.withdraw_global(&nlri(target));
         }
         for target in want.difference(&had) {
-            let route = Route {
-                nlri: nlri(target),
-                path_id: 0,
-                payload: Payload::None,
-            };
+            let route = Route::bare(nlri(target));
             self.announce_local(&route, Attributes::new(Origin::Igp, None));
         }
     }

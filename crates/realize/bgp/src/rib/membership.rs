@@ -2,19 +2,84 @@
 
 use super::Rib;
 use super::audience::Slot;
+use super::config::PeerKind;
+use super::export::From;
 use super::group::{Start, constrained_family};
 use super::intern::AttributeSets;
 use super::key::Space;
+use super::path::{Path, SourceId};
+use super::plan::Context;
 use super::rtc::{Asked, TargetIndex};
+use super::shard::Shard;
 use super::tables::{Table, read_table, with_table};
 use super::vrf::Place;
-use crate::nlri::{Nlri, Route, RouteTarget};
-use crate::{Family, PeerId};
+use crate::attribute::{Attributes, Origin};
+use crate::nlri::{Nlri, Route, RouteTarget, RtMembership};
+use crate::{Family, FamilySet, PeerId};
 
 /// The families route targets constrain.
 pub(super) const CONSTRAINED: [Family; 3] = [Family::Vpnv4, Family::Vpnv6, Family::Evpn];
 
+impl Context<'_> {
+    /// The path of an entry that members without add-path may be sent.
+    pub(super) fn chosen<'s, S: Space>(
+        &self,
+        shard: &'s Shard<S>,
+        index: u32,
+    ) -> Option<&'s Path<S::Extra>> {
+        let sources = self.offered(shard, index).map(|path| path.source);
+        let choice = self.choice(sources);
+        self.offered(shard, index).nth(choice)
+    }
+
+    /// Which of the paths from these sources, in order of preference, that is.
+    pub(super) fn choice(&self, mut sources: impl Iterator<Item = SourceId>) -> usize {
+        let kind = |source: SourceId| match self.from(source) {
+            From::Local => None,
+            From::Peer(kind, _) => Some(kind),
+        };
+        let prefers = self.export.key.prefers_clients();
+        if !prefers || sources.next().and_then(kind) != Some(PeerKind::Internal) {
+            return 0;
+        }
+        let client = sources.position(|source| kind(source) == Some(PeerKind::Client));
+        client.map_or(0, |behind| behind + 1)
+    }
+
+    /// All that members may be sent of an entry, in order of preference.
+    pub(super) fn shown<'s, S: Space>(
+        &self,
+        shard: &'s Shard<S>,
+        index: u32,
+    ) -> Vec<&'s Path<S::Extra>> {
+        match self.export.key.add_path {
+            Some(_) => self.offered(shard, index).collect(),
+            None => self.chosen(shard, index).into_iter().collect(),
+        }
+    }
+}
+
 impl Rib {
+    /// While a peer is sent VPN or EVPN routes without asking by target, we ask for those of all targets (RFC 4684 4, the
+    /// default membership): whoever sends only what it is asked for would leave that peer without. It counts from its
+    /// session on until it is configured no more, so that a restart of it does not make everyone send everything again.
+    pub(super) fn ask_for_all(&mut self, peer: PeerId, families: FamilySet) {
+        let constrained = families.contains(Family::RouteTarget);
+        let needs = !constrained && families.iter().any(constrained_family);
+        let before = self.unconstrained.is_empty();
+        if needs {
+            self.unconstrained.insert(peer);
+        } else {
+            self.unconstrained.remove(&peer);
+        }
+        let all = Route::bare(Nlri::RouteTarget(RtMembership::Default));
+        match (before, self.unconstrained.is_empty()) {
+            (true, false) => self.announce_local(&all, Attributes::new(Origin::Igp, None)),
+            (false, true) => self.withdraw_global(&all.nlri),
+            _ => {}
+        }
+    }
+
     /// The peer's route targets are known, or the caller has waited long enough (RFC 4684 6): what it asked for of VPN and
     /// EVPN routes is sent, and from now on what it asks for.
     pub fn memberships_complete(&mut self, peer: PeerId) {

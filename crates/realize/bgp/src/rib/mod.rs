@@ -64,7 +64,7 @@ pub use vrf::origin_network;
 
 use self::audience::Slot;
 use self::changes::Marker;
-use self::group::{Group, Pending};
+use self::group::{Group, Held, Pending};
 use self::intern::{AttributeSets, Identity};
 use self::nexthop::NextHops;
 use self::peer::Peers;
@@ -96,6 +96,7 @@ pub struct Rib {
     groups: Vec<Group>,
     subscriptions: Subscriptions,
     pending: BTreeMap<Slot, Pending>,
+    held: Held,
     vrfs: Vrfs,
     /// What VRFs have to look at.
     to_leak: Vec<Place>,
@@ -105,6 +106,8 @@ pub struct Rib {
     default_routes: FamilySet,
     /// Targets our VRFs import, which we ask peers for.
     memberships: BTreeSet<RouteTarget>,
+    /// Peers that are sent VPN routes of all targets: for them we ask for all.
+    unconstrained: BTreeSet<PeerId>,
     observed: BTreeMap<TableId, Vec<Marker>>,
     /// Changes of observed tables that are gone.
     parting: Vec<TableChange>,
@@ -131,11 +134,13 @@ impl Rib {
             groups: Vec::new(),
             subscriptions: Subscriptions::default(),
             pending: BTreeMap::new(),
+            held: Held::default(),
             vrfs: Vrfs::default(),
             to_leak: Vec::new(),
             originated: BTreeMap::new(),
             default_routes: FamilySet::EMPTY,
             memberships: BTreeSet::new(),
+            unconstrained: BTreeSet::new(),
             observed: BTreeMap::new(),
             parting: Vec::new(),
             executor: None,

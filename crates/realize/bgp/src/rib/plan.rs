@@ -6,7 +6,7 @@ use super::audience::{AudienceId, Slot, Slots};
 use super::config::AddPathSend;
 use super::default_route::is_default;
 use super::export::{Export, From};
-use super::intern::{AttributeSets, SetId};
+use super::intern::{AttributeSet, AttributeSets, SetId};
 use super::key::Space;
 use super::path::{Freshness, Path, SourceId};
 use super::peer::Peers;
@@ -42,7 +42,16 @@ impl Context<'_> {
 
     /// The attributes to send, or why the path is not sent.
     pub(crate) fn decide<X>(&self, path: &Path<X>, nlri: &Nlri) -> Result<Attributes, Withheld> {
-        let set = self.sets.get(path.used);
+        self.decide_with(self.sets.get(path.used), path, nlri)
+    }
+
+    /// As if the path had these attributes.
+    pub(super) fn decide_with<X>(
+        &self,
+        set: &AttributeSet,
+        path: &Path<X>,
+        nlri: &Nlri,
+    ) -> Result<Attributes, Withheld> {
         if path.is_for_default_originate() {
             return self.export.default_route(set);
         }
@@ -180,8 +189,8 @@ impl<'a> Plan<'a> {
         }
         let entry = &shard.entries[index];
         let special = self.is_special(shard, index);
-        let best = match special {
-            true => self.context.offered(shard, index).next().copied(),
+        let best = match special || self.context.export.key.prefers_clients() {
+            true => self.context.chosen(shard, index).copied(),
             false => entry.best().copied(),
         };
         let (sent, cause) = (entry.sent, best.as_ref().map(cause));

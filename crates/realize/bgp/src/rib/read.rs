@@ -128,7 +128,7 @@ pub(super) fn page<'t, S: Space, T>(
 }
 
 impl Rib {
-    fn judge(&self) -> Judge<'_> {
+    pub(super) fn judge(&self) -> Judge<'_> {
         Judge {
             sets: &self.sets,
             peers: &self.peers,
@@ -286,8 +286,8 @@ impl Rib {
         let nlri = S::nlri(&shard.entries[index].key);
         let mut sent = Vec::new();
         let context = self.context(export);
-        for (at, path) in context.offered(shard, index).enumerate() {
-            if !self.has_been_sent(slot, shard, index, path, at, &export) {
+        for path in context.shown(shard, index) {
+            if !self.has_been_sent(slot, shard, index, path, &export) {
                 continue;
             }
             if let Ok(attributes) = context.decide(path, &nlri) {
@@ -308,11 +308,10 @@ impl Rib {
         shard: &Shard<S>,
         index: u32,
         path: &Path<S::Extra>,
-        at: usize,
         export: &Export<'_>,
     ) -> bool {
         if export.key.add_path.is_none() {
-            return at == 0 && shard.audiences.contains(shard.entries[index].sent, slot);
+            return shard.audiences.contains(shard.entries[index].sent, slot);
         }
         let records = shard
             .all_paths
@@ -366,23 +365,19 @@ impl Rib {
         };
         let export = rules.export(self.sets.own());
         let limit = match export.key.add_path {
-            None => 1,
-            Some(AddPathSend::All) => usize::MAX,
+            None | Some(AddPathSend::All) => usize::MAX,
             Some(AddPathSend::Best(count)) => usize::from(count),
         };
         let nlri = S::nlri(&shard.entries[index].key);
         let mut outcomes = Vec::new();
         let context = self.context(export);
-        for (at, path) in context.offered(shard, index).enumerate() {
-            if at >= limit && export.key.add_path.is_none() {
-                break;
-            }
+        for (at, path) in context.shown(shard, index).into_iter().enumerate() {
             let outcome = if at >= limit {
                 Err(Withheld::PathLimit)
             } else {
                 self.outcome(slot, &context, path, &nlri)
             };
-            let sent = self.has_been_sent(slot, shard, index, path, at, &export);
+            let sent = self.has_been_sent(slot, shard, index, path, &export);
             outcomes.push((outcome, sent));
         }
         if outcomes.is_empty() {

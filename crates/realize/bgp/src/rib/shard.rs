@@ -7,7 +7,7 @@ use super::audience::{AudienceId, Audiences, Slot};
 use super::best::{self, Candidate};
 use super::changes::{Changes, Marker};
 use super::config::BestPathOptions;
-use super::intern::{AttributeSets, SetId};
+use super::intern::{AttributeSet, AttributeSets, SetId};
 use super::key::{Key, Space};
 use super::nexthop::NextHops;
 use super::path::{Entry, Freshness, Path, SourceId};
@@ -29,7 +29,16 @@ pub(crate) struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     pub(crate) fn candidate<X>(&self, path: &Path<X>, mobile: bool) -> Candidate<'a> {
-        let set = self.sets.get(path.used);
+        self.candidate_with(self.sets.get(path.used), path, mobile)
+    }
+
+    /// As if the path had these attributes.
+    pub(crate) fn candidate_with<'s, X>(
+        &self,
+        set: &'s AttributeSet,
+        path: &Path<X>,
+        mobile: bool,
+    ) -> Candidate<'s> {
         let source = path.source.slot().map(|slot| self.peers.source(slot));
         let next_hop = set.attributes.next_hop;
         Candidate {

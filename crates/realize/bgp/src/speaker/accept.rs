@@ -55,15 +55,20 @@ impl Speaker {
     }
 
     fn called(&mut self, now: Time, info: &ConnInfo) -> Result<PeerId, Refused> {
-        if !self
-            .callers
-            .admit(info.remote.ip(), self.config.global.open_rate, now)
-        {
+        let known = self.neighbor_of(info);
+        let range = match known {
+            Some(_) => None,
+            None => Some(self.range_of(info).ok_or(Refused::Unknown)?.clone()),
+        };
+        // Strangers are not counted, so that none of them takes a neighbor's place among the callers.
+        let (address, most) = (info.remote.ip(), self.config.global.open_rate);
+        if !self.callers.admit(address, most, known.is_some(), now) {
             return Err(Refused::Rate);
         }
-        let peer = match self.neighbor_of(info) {
-            Some(peer) => peer,
-            None => self.caller_of_range(now, info)?,
+        let peer = match (known, range) {
+            (Some(peer), _) => peer,
+            (None, Some(range)) => self.caller_of_range(now, info, range)?,
+            (None, None) => return Err(Refused::Unknown),
         };
         let state = &self.peers[&peer];
         match state.phase {
@@ -78,19 +83,27 @@ impl Speaker {
         peers.find(|peer| is_from(peer, info)).map(|peer| peer.id)
     }
 
-    /// The longest range the caller is in makes it a neighbor.
-    fn caller_of_range(&mut self, now: Time, info: &ConnInfo) -> Result<PeerId, Refused> {
+    /// The longest range the caller is in.
+    fn range_of(&self, info: &ConnInfo) -> Option<&Neighbor> {
         let address = info.remote.ip();
         let range = |neighbor: &&Neighbor| match neighbor.endpoint {
             Endpoint::Range(prefix) => prefix.contains(&address) && is_local(neighbor, info),
             Endpoint::Address(..) | Endpoint::Interface(_) => false,
         };
         let ranges = self.config.neighbors.iter().filter(range);
-        let longest = ranges.max_by_key(|neighbor| match neighbor.endpoint {
+        ranges.max_by_key(|neighbor| match neighbor.endpoint {
             Endpoint::Range(prefix) => prefix.prefix_len(),
             Endpoint::Address(..) | Endpoint::Interface(_) => 0,
-        });
-        let neighbor = longest.ok_or(Refused::Unknown)?.clone();
+        })
+    }
+
+    /// Its range makes a caller a neighbor.
+    fn caller_of_range(
+        &mut self,
+        now: Time,
+        info: &ConnInfo,
+        neighbor: Neighbor,
+    ) -> Result<PeerId, Refused> {
         if neighbor.shutdown.is_some() {
             return Err(Refused::Shutdown);
         }
@@ -99,11 +112,17 @@ impl Speaker {
         if count >= neighbor.limit as usize {
             return Err(Refused::Limit(neighbor.limit));
         }
+        let address = info.remote.ip();
         let interface = info.interface.clone().filter(|_| is_link_local(address));
         let endpoint = Endpoint::Address(address, interface);
-        let peer = self.add_peer(now, endpoint, Arc::new(neighbor));
-        self.start(now, peer);
-        Ok(peer)
+        let memory = self.departed.recall(&endpoint, now);
+        let id = self.add_peer(now, endpoint, Arc::new(neighbor));
+        if let (Some(memory), Some(peer)) = (memory, self.peers.get_mut(&id)) {
+            peer.backoff = memory.backoff;
+            peer.history.sessions = memory.sessions;
+        }
+        self.start(now, id);
+        Ok(id)
     }
 
     /// The session of a connection begins: our OPEN is to be sent.
@@ -116,7 +135,12 @@ impl Speaker {
             self.actions.push(Action::SetTtl { conn, ttl });
         }
         state.pending.push(conn);
-        let ours = offer::offer(&self.config, state, self.deferral.as_ref());
+        let restart = offer::Restart {
+            earlier: self.earlier,
+            deferring: self.deferral.is_some(),
+            now,
+        };
+        let ours = offer::offer(&self.config, state, restart);
         let mut sent_open = Vec::new();
         ours.open().encode(&mut sent_open);
         let connection = Connection {

@@ -2,7 +2,10 @@
 //! DampPeerOscillations).
 
 use crate::Time;
+use crate::config::Endpoint;
 use crate::session::Jitter;
+use hashbrown::HashMap;
+use std::net::IpAddr;
 
 /// Failures of late; each doubles the wait.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,19 +61,19 @@ fn wait(base: u64, failures: u32, jitter: &mut Jitter) -> u64 {
 /// Callers by address and how often they called, so that a flood of OPENs costs little. Bounded.
 #[derive(Debug, Default)]
 pub(super) struct Callers {
-    calls: hashbrown::HashMap<std::net::IpAddr, (Time, u32), foldhash::fast::FixedState>,
+    calls: HashMap<IpAddr, (Time, u32), foldhash::fast::FixedState>,
 }
 
 impl Callers {
     const WINDOW: u64 = 60_000;
     const REMEMBERED: usize = 4_096;
 
-    /// Counts a call; false if it is one too many.
-    pub(super) fn admit(&mut self, address: std::net::IpAddr, most: u32, now: Time) -> bool {
+    /// Counts a call; false if it is one too many. There is always room for one who is a neighbor already.
+    pub(super) fn admit(&mut self, address: IpAddr, most: u32, neighbor: bool, now: Time) -> bool {
         if self.calls.len() >= Self::REMEMBERED && !self.calls.contains_key(&address) {
             self.calls
                 .retain(|_, (since, _)| now.0 < since.0 + Self::WINDOW);
-            if self.calls.len() >= Self::REMEMBERED {
+            if self.calls.len() >= Self::REMEMBERED && !neighbor {
                 return false;
             }
         }
@@ -80,5 +83,44 @@ impl Callers {
         }
         *count += 1;
         *count <= most
+    }
+}
+
+/// What counts of a dynamic neighbor when it comes back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    pub(super) backoff: Backoff,
+    /// Sessions that were established.
+    pub(super) sessions: u64,
+}
+
+/// Dynamic neighbors that are gone, for a while. Bounded: the oldest make room.
+#[derive(Debug, Default)]
+pub(super) struct Departed {
+    memories: HashMap<Endpoint, (Time, Memory), foldhash::fast::FixedState>,
+}
+
+impl Departed {
+    /// Longer than any wait after a failure, in milliseconds.
+    const KEPT: u64 = 600_000;
+    const MOST: usize = 4_096;
+
+    pub(super) fn remember(&mut self, who: &Endpoint, memory: Memory, now: Time) {
+        if self.memories.len() >= Self::MOST {
+            self.memories
+                .retain(|_, (since, _)| now.0 < since.0 + Self::KEPT);
+        }
+        if self.memories.len() >= Self::MOST {
+            let oldest = self.memories.iter().min_by_key(|(_, (since, _))| *since);
+            if let Some(oldest) = oldest.map(|(who, _)| who.clone()) {
+                self.memories.remove(&oldest);
+            }
+        }
+        self.memories.insert(who.clone(), (now, memory));
+    }
+
+    pub(super) fn recall(&mut self, who: &Endpoint, now: Time) -> Option<Memory> {
+        let (since, memory) = self.memories.remove(who)?;
+        (now.0 < since.0 + Self::KEPT).then_some(memory)
     }
 }

@@ -36,6 +36,7 @@ impl Speaker {
         if peer.shutdown.take().is_some() && peer.shut().is_none() {
             peer.backoff.forget();
             self.start(now, id);
+            self.forget(now, id);
         }
         Ok(())
     }
@@ -48,6 +49,7 @@ impl Speaker {
                 peer.backoff.forget();
                 self.stop(now, id, NotificationCode::ADMIN_RESET, "");
                 self.start(now, id);
+                self.forget(now, id);
             }
             (Clear::SoftIn(families), Some(conn)) => self.ask_again(conn, families),
             (Clear::SoftOut(families), Some(conn)) => self.send_again(id, conn, families),

@@ -4,7 +4,7 @@ use super::offer::{Vtep, peer_info, rib_config};
 use super::peer::{Idle, Phase};
 use super::{EventKind, Speaker};
 use crate::config::{Config, ConfigDiff, Cost, Endpoint, Neighbor};
-use crate::message::NotificationCode;
+use crate::message::{Notification, NotificationCode};
 use crate::rib::{Rib, RibChange};
 use crate::{PeerId, Time};
 use std::sync::Arc;
@@ -132,18 +132,22 @@ impl Speaker {
 
     fn change_neighbor(&mut self, now: Time, old: &Neighbor, new: Neighbor, cost: Option<Cost>) {
         if old.password != new.password {
-            self.authenticate(old, None);
-            self.authenticate(&new, new.password.clone());
+            match &new.password {
+                Some(password) => self.authenticate(&new, Some(password.clone())),
+                None => self.authenticate(old, None),
+            }
         }
         let Some(cost) = cost else {
             return;
         };
         let new = Arc::new(new);
         for id in self.peers_of(&old.endpoint) {
-            if matches!(cost, Cost::Reset(_)) {
-                self.reset_for(now, id, &new);
-            } else {
-                self.change_live(now, id, &new, cost);
+            match cost {
+                Cost::Reset(_) => self.reset_for(now, id, &new),
+                Cost::Reconnect(_) => self.reconnect_for(now, id, &new),
+                Cost::Nothing | Cost::NextSession | Cost::PolicyRun => {
+                    self.change_live(now, id, &new, cost);
+                }
             }
         }
     }
@@ -163,11 +167,26 @@ impl Speaker {
         }
     }
 
-    fn change_live(&mut self, now: Time, id: PeerId, new: &Arc<Neighbor>, cost: Cost) {
+    /// For what is of the connection and not of the session: both sides may keep what they have (RFC 8538 3).
+    fn reconnect_for(&mut self, now: Time, id: PeerId, new: &Arc<Neighbor>) {
+        self.stop_connecting(id);
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
         peer.config = Arc::clone(new);
+        let connections: Vec<_> = peer.connections().collect();
+        for conn in connections {
+            let why = Notification::new(NotificationCode::CONFIGURATION_CHANGE, &[]);
+            self.close(now, conn, why, "the configuration has changed");
+        }
+        self.start(now, id);
+    }
+
+    fn change_live(&mut self, now: Time, id: PeerId, new: &Arc<Neighbor>, cost: Cost) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut peer.config, Arc::clone(new));
         let up = peer.established;
         let idle = peer.connections().next().is_none();
         match peer.phase {
@@ -175,6 +194,10 @@ impl Speaker {
             Phase::Active(None) if idle && !new.passive => self.start(now, id),
             Phase::Active(Some(_)) if new.passive => peer.phase = Phase::Active(None),
             Phase::Connect if new.passive => self.stop_connecting(id),
+            Phase::Connect if before.password != new.password => {
+                self.stop_connecting(id);
+                self.start(now, id);
+            }
             _ => {}
         }
         self.reconfigure_bfd(now, id);

@@ -1,5 +1,7 @@
 //! The life of a session: bytes in and out, established, ended, and what follows from each.
 
+use super::backoff::Memory;
+use super::deferral::Progress;
 use super::peer::{Idle, Peer, Phase, Up};
 use super::retention::{Order, kept};
 use super::{Action, ConnId, Connection, EventKind, Speaker, Swept, offer};
@@ -84,7 +86,7 @@ impl Speaker {
             return Some(bytes);
         }
         let established = connection.session.state() == Some(State::Established);
-        let updates = match established && self.deferral.is_none() {
+        let updates = match established {
             true => self.rib.transmit(connection.peer),
             false => None,
         };
@@ -97,14 +99,7 @@ impl Speaker {
 
     /// Does the RIB's pending work, bounded; true: call again.
     pub fn flush(&mut self, now: Time) -> bool {
-        if let Some(deferral) = &self.deferral {
-            let Some(timed_out) = deferral.is_over(now) else {
-                return false;
-            };
-            self.deferral = None;
-            self.event(now, None, EventKind::SelectionStarts { timed_out });
-            self.pending = true;
-        }
+        self.go_on_deferring(now);
         if !self.pending {
             return false;
         }
@@ -120,6 +115,22 @@ impl Speaker {
             .collect();
         queued.into_iter().for_each(|conn| self.announce(conn));
         more
+    }
+
+    fn go_on_deferring(&mut self, now: Time) {
+        let deferral = self.deferral.as_mut();
+        match deferral.and_then(|deferral| deferral.progress(now)) {
+            None => {}
+            Some(Progress::Memberships) => {
+                let others = FamilySet::ALL.without(Family::RouteTarget);
+                self.tables().hold_back(others, others);
+            }
+            Some(Progress::Over { timed_out }) => {
+                self.deferral = None;
+                self.tables().hold_back(FamilySet::EMPTY, FamilySet::EMPTY);
+                self.event(now, None, EventKind::SelectionStarts { timed_out });
+            }
+        }
     }
 
     fn established(&mut self, now: Time, conn: ConnId) {
@@ -228,6 +239,9 @@ impl Speaker {
         peer.established = None;
         peer.history.flaps += 1;
         peer.history.last_down = Some((now, down.clone()));
+        if let Some(deferral) = &mut self.deferral {
+            deferral.lost(id, peer.config.family_set());
+        }
         let Some(negotiated) = connection.session.last_negotiated() else {
             return;
         };
@@ -241,9 +255,6 @@ impl Speaker {
         self.tables().peer_down(id, keep);
         self.obey(now, id, after, Swept::Again);
         self.stop_bfd(now, id);
-        if let Some(deferral) = &mut self.deferral {
-            deferral.lost(id);
-        }
         self.event(now, id, EventKind::Down(down.clone()));
         if !keep.is_empty() {
             self.event(now, id, EventKind::Kept(keep));
@@ -349,7 +360,12 @@ impl Speaker {
 
     /// A dynamic neighbor of which nothing is left goes.
     pub(super) fn forget(&mut self, now: Time, id: PeerId) {
-        if self.peers.get(&id).is_some_and(Peer::is_forgotten) {
+        if let Some(peer) = self.peers.get(&id).filter(|peer| peer.is_forgotten()) {
+            let memory = Memory {
+                backoff: peer.backoff,
+                sessions: peer.history.sessions,
+            };
+            self.departed.remember(&peer.endpoint, memory, now);
             self.remove_peer(now, id);
         }
     }

@@ -40,10 +40,10 @@ pub use retention::Stale;
 use crate::config::{Config, Endpoint, Neighbor};
 use crate::rib::{Rib, TableChange};
 use crate::session::{Inbox, Jitter, Session};
-use crate::{PeerId, Time};
-use backoff::Callers;
+use crate::{Family, FamilySet, PeerId, Time};
+use backoff::{Callers, Departed};
 use bytes::Bytes;
-use deferral::Deferral;
+use deferral::{Deferral, Earlier};
 use hashbrown::HashMap;
 use offer::VrfNumbers;
 pub use offer::Vtep;
@@ -61,9 +61,12 @@ pub struct Speaker {
     /// The earliest timer of each neighbor; may be too early, never too late.
     schedule: BTreeSet<(Time, PeerId)>,
     callers: Callers,
+    /// Dynamic neighbors that are gone.
+    departed: Departed,
     /// The RIB has been given something to work on since [`Speaker::flush`] last said that there is no more.
     pending: bool,
     deferral: Option<Deferral>,
+    earlier: Option<Earlier>,
     numbers: VrfNumbers,
     actions: Vec<Action>,
     events: Vec<Event>,
@@ -93,13 +96,11 @@ impl Speaker {
         let mut numbers = VrfNumbers::default();
         let rib = Rib::new(offer::rib_config(&config, &mut numbers));
         let jitter = Jitter::new(config.global.seed);
-        let deferral = match start {
+        let earlier = match start {
             Start::Fresh => None,
-            Start::Restarted { forwarding } => Some(Deferral::new(
-                Time(now.0 + deferral_time(&config)),
-                forwarding,
-            )),
+            Start::Restarted { forwarding } => Some(Earlier::new(now, forwarding)),
         };
+        let deferral = earlier.map(|_| Deferral::new(&config.neighbors, now));
         let mut speaker = Self {
             config,
             rib,
@@ -107,8 +108,10 @@ impl Speaker {
             connections: HashMap::default(),
             schedule: BTreeSet::new(),
             callers: Callers::default(),
+            departed: Departed::default(),
             pending: true,
             deferral,
+            earlier,
             numbers,
             actions: Vec::new(),
             events: Vec::new(),
@@ -116,6 +119,10 @@ impl Speaker {
             jitter,
             discriminator: 0,
         };
+        if speaker.is_deferring() {
+            let routes = FamilySet::ALL.without(Family::RouteTarget);
+            speaker.tables().hold_back(routes, FamilySet::ALL);
+        }
         speaker.listen();
         speaker.originate_all();
         for neighbor in speaker.config.neighbors.clone() {
@@ -186,7 +193,7 @@ impl Speaker {
         if let (Some(deferral), Some(peer)) = (&mut self.deferral, self.peers.get(&id))
             && peer.shut().is_none()
         {
-            deferral.expect(id);
+            deferral.expect(id, peer.config.family_set());
         }
         self.start(now, id);
     }
@@ -205,11 +212,4 @@ impl Speaker {
         self.event(now, id, EventKind::Added);
         id
     }
-}
-
-/// The longest of the neighbors', in milliseconds.
-fn deferral_time(config: &Config) -> u64 {
-    let times = config.neighbors.iter();
-    let seconds = times.map(|neighbor| neighbor.graceful_restart.selection_deferral);
-    u64::from(seconds.max().unwrap_or(0)) * 1_000
 }

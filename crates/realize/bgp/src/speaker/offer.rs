@@ -1,18 +1,26 @@
 //! From configuration and negotiation to what an OPEN says and what the RIB must know.
 
 use super::action::{ConnInfo, Ttl};
-use super::deferral::Deferral;
+use super::deferral::Earlier;
 use super::peer::Peer;
 use crate::config::{Config, GracefulMode, Hops, Neighbor, RemoteAs, Vrf};
 use crate::nlri::{Label, Mac};
 use crate::rib::{PeerInfo, PeerKind, RibConfig, VrfId, VtepConfig};
 use crate::session::{FamilyOffer, GracefulOffer, Negotiated, Offer};
-use crate::{Family, FamilySet};
+use crate::{Family, FamilySet, Time};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+/// What an OPEN says of a restart of ours.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Restart {
+    pub(super) earlier: Option<Earlier>,
+    pub(super) deferring: bool,
+    pub(super) now: Time,
+}
+
 /// Our OPEN to a neighbor, as things are now.
-pub(super) fn offer(config: &Config, peer: &Peer, deferral: Option<&Deferral>) -> Offer {
+pub(super) fn offer(config: &Config, peer: &Peer, restart: Restart) -> Offer {
     let neighbor = &*peer.config;
     let families = neighbor.families.iter();
     let long_lived = neighbor.long_lived;
@@ -37,24 +45,25 @@ pub(super) fn offer(config: &Config, peer: &Peer, deferral: Option<&Deferral>) -
         role: neighbor.role,
         role_strict: neighbor.role_strict,
         extended_message: neighbor.extended_messages,
-        graceful: graceful(neighbor, peer.history.sessions > 0, deferral),
+        graceful: graceful(neighbor, peer.history.sessions > 0, restart),
         host: config.global.host_name.clone(),
     }
 }
 
 /// `again`: there was a session in this run, so forwarding has gone on since.
-fn graceful(
-    neighbor: &Neighbor,
-    again: bool,
-    deferral: Option<&Deferral>,
-) -> Option<GracefulOffer> {
+fn graceful(neighbor: &Neighbor, again: bool, restart: Restart) -> Option<GracefulOffer> {
     let options = neighbor.graceful_restart;
+    // A neighbor may come back after all others have: it has kept our routes for the restart time.
+    let counts = |earlier: &Earlier| {
+        restart.deferring || earlier.is_within(options.restart_time, restart.now)
+    };
+    let earlier = restart.earlier.filter(counts);
     let full = options.mode == GracefulMode::Full;
     let all = neighbor.family_set();
     let preserved = if full { all } else { FamilySet::EMPTY };
-    let restarted = deferral.map_or(FamilySet::EMPTY, Deferral::forwarding);
+    let restarted = earlier.map_or(FamilySet::EMPTY, |earlier| earlier.forwarding());
     (options.mode != GracefulMode::Off).then(|| GracefulOffer {
-        restarting: deferral.is_some(),
+        restarting: restart.deferring || (earlier.is_some() && !again),
         notification: options.notification,
         restart_time: options.restart_time,
         preserved,

@@ -188,7 +188,7 @@ impl Peer {
             && self.shutdown.is_none()
             && !matches!(
                 self.phase,
-                Phase::Idle(Idle::Damped(_) | Idle::PrefixLimit(Some(_)))
+                Phase::Idle(Idle::Damped(_) | Idle::PrefixLimit(_))
             )
     }
 }

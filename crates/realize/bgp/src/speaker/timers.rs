@@ -1,6 +1,7 @@
 //! Time. Each neighbor stands in the schedule at a time that is not later than its next timer, so that a message that
 //! moves a hold timer forward costs nothing there.
 
+use super::deferral::Deferral;
 use super::peer::{Idle, Peer, Phase};
 use super::{EventKind, Speaker, Swept};
 use crate::message::RefreshKind;
@@ -10,7 +11,7 @@ impl Speaker {
     /// When [`Speaker::tick`] is to be called next.
     pub fn next_timer(&self) -> Option<Time> {
         let peers = self.schedule.first().map(|(time, _)| *time);
-        let deferral = self.deferral.as_ref().map(|deferral| deferral.until());
+        let deferral = self.deferral.as_ref().map(Deferral::next_timer);
         peers.into_iter().chain(deferral).min()
     }
 

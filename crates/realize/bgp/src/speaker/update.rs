@@ -98,17 +98,19 @@ impl Speaker {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.retention.end_of_rib(family);
         }
-        self.tables().clear_family(id, family);
+        self.tables().disable_family(id, family);
+        self.nothing_more(id, family);
         self.event(now, id, EventKind::FamilyDisabled(family));
     }
 
-    fn end_of_rib(&mut self, now: Time, id: PeerId, family: Family) {
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        let was_stale = peer.retention.end_of_rib(family);
+    /// Whoever waits for a neighbor's routes of a family waits no more.
+    fn nothing_more(&mut self, id: PeerId, family: Family) {
+        let up = self
+            .peers
+            .get_mut(&id)
+            .and_then(|peer| peer.established.as_mut());
         if family == Family::RouteTarget
-            && let Some(up) = &mut peer.established
+            && let Some(up) = up
             && up.membership.take().is_some()
         {
             self.tables().memberships_complete(id);
@@ -116,6 +118,14 @@ impl Speaker {
         if let Some(deferral) = &mut self.deferral {
             deferral.end_of_rib(id, family);
         }
+    }
+
+    fn end_of_rib(&mut self, now: Time, id: PeerId, family: Family) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let was_stale = peer.retention.end_of_rib(family);
+        self.nothing_more(id, family);
         self.event(now, id, EventKind::EndOfRib(family));
         if was_stale {
             let why = Swept::EndOfRib;

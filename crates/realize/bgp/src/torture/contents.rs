@@ -9,6 +9,7 @@ use crate::message::NotificationCode;
 pub(super) fn all(corpus: &mut Corpus<'_>) {
     origins(corpus);
     paths(corpus);
+    confederations(corpus);
     next_hops(corpus);
     zero_as(corpus);
     tunnels(corpus);
@@ -93,6 +94,30 @@ fn paths(corpus: &mut Corpus<'_>) {
         ];
         for (octets, what) in cases {
             spoil(corpus, code, octets, what);
+        }
+    }
+}
+
+/// RFC 5065 5: from a neighbor that is in no confederation with us.
+fn confederations(corpus: &mut Corpus<'_>) {
+    if !corpus.session.ebgp {
+        return;
+    }
+    for (kind, what) in [(3, "a confederation sequence"), (4, "a confederation set")] {
+        let mut own = vec![2, 1];
+        own.extend(as_number(corpus.session, corpus.session.asn));
+        let mut member = vec![kind, 1];
+        member.extend(as_number(corpus.session, 64_512));
+        for (octets, place) in [
+            ([&own[..], &member].concat(), "at its end"),
+            ([&member[..], &own].concat(), "at its beginning"),
+        ] {
+            spoil(
+                corpus,
+                rules::AS_PATH,
+                octets,
+                &format!("with {what} {place}"),
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::documents::{Documents, Query};
 use super::spec::{Endpoint, Field, Kind, endpoint};
-use super::{environment, login, posts};
+use super::{connection_tests, environment, login, posts};
 use crate::request::json;
 use serde_json::{Map, Value, json};
 
@@ -159,7 +159,9 @@ fn parameter(endpoint: &Endpoint, name: &str, text: &str, query: &mut Query) -> 
     // These may be given several times.
     if matches!(
         (endpoint.path, name),
-        ("clique_types", "link_type") | ("clique_constraints", "constraint")
+        ("clique_types", "link_type")
+            | ("clique_constraints", "constraint")
+            | ("connection_tests", "test_targets")
     ) {
         query
             .all_of
@@ -181,9 +183,11 @@ fn post(
     match endpoint.path {
         "clique_types" => posts::clique_type(document, documents)?,
         "environment_configs" => environment::check(document, documents)?,
+        "connection_tests" => connection_tests::check(document)?,
         _ => posts::scan(document)?,
     }
-    if endpoint.path != "environment_configs"
+    // Connections are tested before there is an environment.
+    if !matches!(endpoint.path, "environment_configs" | "connection_tests")
         && let Some(name) = document.get("environment").and_then(Value::as_str)
         && !documents.environment_exists(name)
     {

@@ -31,6 +31,19 @@ const LISTS: &[(&str, &[&str])] = &[
         "type_drivers",
         &["local", "vlan", "vxlan", "gre", "flat", "geneve"],
     ),
+    (
+        "configuration_targets",
+        &[
+            "AMQP",
+            "CLI",
+            "ACI",
+            "mysql",
+            "OpenStack",
+            "Monitoring",
+            "Kubernetes",
+        ],
+    ),
+    ("connection_test_statuses", &["request", "response"]),
     ("environment_monitoring_types", &["Sensu"]),
     ("link_states", &["up", "down"]),
     (

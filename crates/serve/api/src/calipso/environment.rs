@@ -8,10 +8,13 @@ use serde_json::{Map, Value, json};
 type Section<'d> = (&'d str, &'d Map<String, Value>);
 
 /// Sections by name, each once.
-fn sections(document: &Map<String, Value>) -> Result<Vec<Section<'_>>, Answer> {
+pub(super) fn sections<'d>(
+    document: &'d Map<String, Value>,
+    attribute: &str,
+) -> Result<Vec<Section<'d>>, Answer> {
     let bad = |message: String| Answer::refuse(400, message);
-    let all = document.get("configuration").and_then(Value::as_array);
-    let all = all.ok_or_else(|| bad("configuration must be a list".to_owned()))?;
+    let all = document.get(attribute).and_then(Value::as_array);
+    let all = all.ok_or_else(|| bad(format!("{attribute} must be a list")))?;
     let mut sections: Vec<Section<'_>> = Vec::new();
     for section in all {
         let section = section
@@ -41,13 +44,10 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("Monitoring", &["type", "server_ip", "server_name"]),
 ];
 
-pub(super) fn check(
-    document: &Map<String, Value>,
-    documents: &dyn Documents,
-) -> Result<(), Answer> {
+/// All sections are known and have what they must have.
+pub(super) fn complete(sections: &[Section<'_>]) -> Result<(), Answer> {
     let bad = |message: String| Err(Answer::refuse(400, message));
-    let sections = sections(document)?;
-    for (name, section) in &sections {
+    for (name, section) in sections {
         let Some((_, needed)) = NEEDED.iter().find(|(known, _)| known == name) else {
             return bad(format!("unknown configuration '{name}'"));
         };
@@ -61,6 +61,16 @@ pub(super) fn check(
             return bad("the configuration 'CLI' needs key or pwd".to_owned());
         }
     }
+    Ok(())
+}
+
+pub(super) fn check(
+    document: &Map<String, Value>,
+    documents: &dyn Documents,
+) -> Result<(), Answer> {
+    let bad = |message: String| Err(Answer::refuse(400, message));
+    let sections = sections(document, "configuration")?;
+    complete(&sections)?;
     let has = |name: &str| sections.iter().any(|(known, _)| *known == name);
     let is = |name: &str| document.get(name) == Some(&Value::Bool(true));
     let needed: &[&str] = match document.get("environment_type").and_then(Value::as_str) {
@@ -98,10 +108,8 @@ pub(super) fn check(
 
 /// The configuration and credentials of an environment, as `discovery` takes them.
 pub(super) fn settings(document: &Map<String, Value>) -> Result<(Value, Value), String> {
-    let sections =
-        sections(document).map_err(|refusal| refusal.body["error"]["message"].to_string())?;
     let text = |name: &str| document.get(name).cloned().unwrap_or_default();
-    let mut config = json!({
+    let config = json!({
         "name": text("name"),
         "facts": {
             "environment_type": document.get("environment_type").cloned().unwrap_or_else(|| "OpenStack".into()),
@@ -111,6 +119,24 @@ pub(super) fn settings(document: &Map<String, Value>) -> Result<(Value, Value), 
             "type_drivers": text("type_drivers"),
         },
     });
+    with_sections(config, document, "configuration")
+}
+
+/// The same of a connection test, which has sections only.
+pub(super) fn test_settings(
+    name: &str,
+    document: &Map<String, Value>,
+) -> Result<(Value, Value), String> {
+    with_sections(json!({"name": name}), document, "targets_configuration")
+}
+
+fn with_sections(
+    mut config: Value,
+    document: &Map<String, Value>,
+    attribute: &str,
+) -> Result<(Value, Value), String> {
+    let sections = sections(document, attribute)
+        .map_err(|refusal| refusal.body["error"]["message"].to_string())?;
     let mut credentials = Map::new();
     for (name, section) in sections {
         let get = |name: &str| {
@@ -131,7 +157,13 @@ pub(super) fn settings(document: &Map<String, Value>) -> Result<(Value, Value), 
                 credentials.insert("sql_password".to_owned(), get("pwd").into());
             }
             "CLI" => {
-                config["ssh"] = json!({"user": get("user"), "known_hosts": "/etc/netwright/known_hosts", "sudo": true});
+                // The host named there is the one from which all others are reached.
+                config["ssh"] = json!({
+                    "user": get("user"),
+                    "known_hosts": "/etc/netwright/known_hosts",
+                    "jump": {"address": get("host"), "user": get("user")},
+                    "sudo": true,
+                });
                 let key = get("key");
                 if section.contains_key("pwd") {
                     credentials.insert("ssh_password".to_owned(), get("pwd").into());

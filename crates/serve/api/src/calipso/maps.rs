@@ -1,5 +1,6 @@
 //! The maps as documents.
 
+use super::connection_tests::ConnectionTests;
 use super::documents::{Documents, Login, Query};
 use super::{constants, posts, shapes, writes};
 use crate::topology::{Asker, Seen};
@@ -13,16 +14,20 @@ use topology::{Environment, MessageQuery, ObjectRef, SearchQuery, Severity};
 /// What one asker sees of all maps.
 pub(super) struct Maps {
     pub(super) asker: Asker,
+    pub(super) connection_tests: ConnectionTests,
 }
 
 pub(super) type Document = Map<String, Value>;
 
 impl Maps {
-    pub(super) fn new(asker: Asker) -> Self {
-        Self { asker }
+    pub(super) fn new(asker: Asker, connection_tests: ConnectionTests) -> Self {
+        Self {
+            asker,
+            connection_tests,
+        }
     }
 
-    fn environment(query: &Query) -> Option<Environment> {
+    pub(super) fn environment(query: &Query) -> Option<Environment> {
         let name = query
             .filters
             .get("env_name")
@@ -351,6 +356,8 @@ fn matches(document: &Document, query: &Query) -> bool {
             // Parameters that are no attribute were seen to when the documents were made.
             None => true,
             Some(Value::Array(values)) => values.contains(wanted),
+            // Results by target were cut to what is asked for.
+            Some(Value::Object(_)) => true,
             Some(value) => value == wanted,
         })
 }
@@ -367,6 +374,7 @@ impl Documents for Maps {
             "scheduled_scans" => self.schedules(query),
             "messages" => self.messages(query),
             "environment_configs" => self.environments(),
+            "connection_tests" => self.connection_tests(query),
             "constants" => constant(query).into_iter().collect(),
             // Checks are posted by whatever runs them; there is nothing to render.
             _ => Vec::new(),
@@ -404,6 +412,7 @@ impl Documents for Maps {
             ("scans" | "scheduled_scans", Some(environment)) => {
                 self.asker.may(environment, Right::Scan)
             }
+            ("connection_tests", Some(environment)) => self.asker.may(environment, Right::Edit),
             _ => self.asker.operator().is_ok(),
         };
         if !allowed {
@@ -413,6 +422,7 @@ impl Documents for Maps {
             "scans" => self.write_scan(document).map_err(writes::refusal),
             "scheduled_scans" => self.write_schedule(document).map_err(writes::refusal),
             "clique_types" => self.write_clique_type(document).map_err(writes::refusal),
+            "connection_tests" => self.write_connection_test(document),
             _ => self.write_environment(document),
         }
     }

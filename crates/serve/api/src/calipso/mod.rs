@@ -4,6 +4,7 @@
 //! What was wrong there is not kept: no secret is given out, an empty list is 200, and a caller sees what the environment's grants allow.
 
 mod answer;
+mod connection_tests;
 mod constants;
 mod documents;
 mod environment;
@@ -15,6 +16,7 @@ mod spec;
 mod writes;
 
 pub use answer::{Answer, Request, answer};
+pub(crate) use connection_tests::ConnectionTests;
 pub use documents::{Documents, Login, Query};
 
 use crate::App;
@@ -22,7 +24,7 @@ use crate::request::body::MAX_BODY;
 use crate::topology::{Asker, MapError};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -34,6 +36,7 @@ pub(crate) fn routes() -> Router<App> {
 
 async fn serve(
     asker: Result<Asker, MapError>,
+    State(app): State<App>,
     method: Method,
     Path(endpoint): Path<String>,
     RawQuery(raw): RawQuery,
@@ -60,7 +63,7 @@ async fn serve(
         body: bytes.to_vec(),
     };
     let maps = match asker {
-        Ok(asker) => Maps::new(asker),
+        Ok(asker) => Maps::new(asker, app.connection_tests.clone()),
         Err(error) => return refused(error),
     };
     // Documents are made from whole maps, and writes go to disk.

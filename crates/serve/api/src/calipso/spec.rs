@@ -245,6 +245,25 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         post: &[],
     },
     Endpoint {
+        path: "connection_tests",
+        collection: "connection_tests",
+        environment: Some("env_name"),
+        one: "id",
+        listed: &["id", "test_targets", "test_results"],
+        get: &[
+            must("env_name", Text),
+            may("id", ObjectId),
+            may("status", OneOf("connection_test_statuses")),
+            may("test_targets", OneOf("configuration_targets")),
+            may("test_results", Bool),
+        ],
+        post: &[
+            must("environment", Text),
+            must("test_targets", List("configuration_targets")),
+            must("targets_configuration", Object),
+        ],
+    },
+    Endpoint {
         path: "environment_configs",
         collection: "environment_configs",
         environment: None,

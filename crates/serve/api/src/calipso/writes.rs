@@ -141,7 +141,7 @@ impl Maps {
     }
 }
 
-fn environment_of(document: &Document) -> Result<Environment, InventoryError> {
+pub(super) fn environment_of(document: &Document) -> Result<Environment, InventoryError> {
     let name = document
         .get("environment")
         .and_then(Value::as_str)

@@ -6,6 +6,7 @@ use super::error::MapError;
 use super::page::Page;
 use super::pictures::overview_query;
 use super::reports::{Format, rendered};
+use super::views;
 use crate::live::params::Params;
 use axum::Json;
 use axum::extract::RawQuery;
@@ -196,31 +197,12 @@ pub(super) async fn picture(
         let nodes: Vec<Value> = picture
             .nodes
             .iter()
-            .map(|node| {
-                json!({
-                    "key": node.key.to_string(),
-                    "type": node.key.object_type,
-                    "id": node.key.id,
-                    "name": node.name,
-                    "own": node.own,
-                    "changes": node.changes,
-                    "status": node.level,
-                    "closed": node.closed,
-                    "position": picture.layout.positions.get(&node.key),
-                })
-            })
+            .map(|node| views::node(node, &node.key, &picture.layout))
             .collect();
         let links: Vec<Value> = picture
             .edges
             .iter()
-            .map(|edge| {
-                json!({
-                    "source": edge.source.to_string(),
-                    "target": edge.target.to_string(),
-                    "counts": edge.counts,
-                    "changes": edge.changes,
-                })
-            })
+            .map(|edge| views::edge(edge, &edge.source, &edge.target))
             .collect();
         let answer = json!({
             "before": sides.before.number,

@@ -166,31 +166,12 @@ pub(super) async fn overview(question: Question) -> Result<Response, MapError> {
     let nodes: Vec<Value> = overview
         .nodes
         .iter()
-        .map(|node| {
-            json!({
-                "key": node.key.to_string(),
-                "type": node.key.object_type,
-                "id": node.key.id,
-                "name": node.name,
-                "counts": node.counts,
-                "status": node.level,
-                "stale": node.stale,
-                "closed": node.closed,
-                "position": overview.layout.positions.get(&node.key),
-            })
-        })
+        .map(|node| views::node(node, &node.key, &overview.layout))
         .collect();
     let links: Vec<Value> = overview
         .edges
         .iter()
-        .map(|edge| {
-            json!({
-                "source": edge.source.to_string(),
-                "target": edge.target.to_string(),
-                "counts": edge.counts,
-                "status": edge.level,
-            })
-        })
+        .map(|edge| views::edge(edge, &edge.source, &edge.target))
         .collect();
     let answer = json!({"version": seen.version.number, "nodes": nodes, "links": links});
     shaped(answer, shape, &title)

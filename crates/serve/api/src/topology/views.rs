@@ -2,8 +2,11 @@
 
 use super::access::Seen;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
-use topology::{Attribute, Handle, Link, LinkState, Object, RootCause, Status, StatusLevel};
+use topology::{
+    Attribute, Handle, Layout, Link, LinkState, Object, ObjectRef, RootCause, Status, StatusLevel,
+};
 
 /// The short form: what a row of a list or a node of a picture needs.
 pub(super) fn brief(
@@ -28,6 +31,24 @@ pub(super) fn brief(
     put("status", json!(version.level_with_causes(handle, causes)));
     put("stale", json!(object.stale));
     Some(out)
+}
+
+/// A node of a picture, which may stand for several objects, at its place.
+pub(super) fn node(node: &impl Serialize, key: &ObjectRef, layout: &Layout) -> Value {
+    let mut out = json!(node);
+    out["key"] = json!(key.to_string());
+    out["type"] = json!(key.object_type);
+    out["id"] = json!(key.id);
+    out["position"] = json!(layout.positions.get(key));
+    out
+}
+
+/// What there is between two nodes of a picture.
+pub(super) fn edge(edge: &impl Serialize, source: &ObjectRef, target: &ObjectRef) -> Value {
+    let mut out = json!(edge);
+    out["source"] = json!(source.to_string());
+    out["target"] = json!(target.to_string());
+    out
 }
 
 /// Everything there is to tell of an object.
@@ -86,7 +107,7 @@ fn claimed(seen: &Seen, handle: Handle, attribute: &Attribute) -> Value {
             "source": claim.origin.kind,
             "from": claim.origin.detail,
             "since": claim.at,
-            "read_at": seen.version.read_at(handle, &claim.origin, claim.at),
+            "read_at": seen.version.read_at(handle, &attribute.name, claim),
         })
     };
     let mut out = told(&attribute.believed);

@@ -1,5 +1,6 @@
 //! The map over HTTP, as clients see it.
 
+mod calipso;
 mod openapi;
 mod own;
 mod reports;
@@ -55,7 +56,10 @@ impl Site {
     ) -> (StatusCode, String) {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("/netwright/v1/topology{path}"))
+            .uri(match path.starts_with("/calipso/") {
+                true => path.to_owned(),
+                false => format!("/netwright/v1/topology{path}"),
+            })
             .header("Host", "127.0.0.1:9696")
             .header("Content-Type", "application/json");
         for (name, value) in who {

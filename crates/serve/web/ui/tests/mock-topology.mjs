@@ -117,6 +117,8 @@ export class Maps {
     if (!version) return MISSING('version', query.get('at'));
     const limit = Number(query.get('limit') ?? 100);
     const find = (key) => version.objects.get(key);
+    const format = query.get('format');
+    if (PICTURES.includes(id ?? what) && format && format !== 'json') return [200, DRAWN[format], 'image/svg+xml'];
     switch (what) {
       case 'test': return [200, { results: [this.probe(body.only)] }];
       case 'summary': return [200, this.summary(world, version)];
@@ -187,6 +189,9 @@ export class Maps {
     return [method === 'POST' ? 201 : 200, { clique_type: body }];
   }
 }
+
+const PICTURES = ['overview', 'graph', 'cliques', 'picture'];
+const DRAWN = { svg: '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="200"><rect width="100%" height="100%" fill="#fff"/><circle cx="150" cy="100" r="40" fill="#b3261e"/></svg>', graphml: '<graphml/>' };
 
 const told = ({ number, at, cause, name, pinned, objects, links }) => ({ number, at, cause, name, pinned, objects: objects.size, links: links.size });
 

@@ -95,6 +95,42 @@ test('the wizard checks fields, tests connections as they stand in the form, and
   assert.deepEqual(troubles, []);
 });
 
+test('the wizard asks for TLS to databases, for a connection of libvirt, and for switches by name', async () => {
+  const { url, maps } = await serve(new Maps());
+  const { page, troubles } = await visit(url, '#/add-environment');
+  await page.getByRole('textbox', { name: 'Name' }).fill('lab-2');
+  for (const source of [/^Hosts/, /^SQL/, /^gNMI/]) await page.getByRole('checkbox', { name: source }).check();
+  const tab = (name) => page.getByRole('navigation', { name: 'Parts of the settings' }).getByRole('button', { name });
+  await tab('Hosts').click();
+  await page.getByLabel(/^User needed/).fill('netwright');
+  await page.getByLabel(/^Known hosts file/).fill('/etc/netwright/known_hosts');
+  await page.getByLabel('Private key').fill('-----BEGIN OPENSSH PRIVATE KEY-----');
+  await page.getByLabel('libvirt connection').fill('qemu+ssh://other/system');
+  await page.getByText('A connection on the host itself').waitFor();
+  await page.getByLabel('libvirt connection').fill('qemu:///system');
+  await tab('SQL').click();
+  await page.getByLabel(/^Host needed/).fill('db.example');
+  await page.getByLabel(/^User needed/).fill('reader');
+  await page.getByLabel('TLS').check();
+  await page.getByLabel('Trusted authorities').fill('no certificate');
+  await page.getByText('One or more certificates in PEM').waitFor();
+  await page.getByLabel('Trusted authorities').fill('-----BEGIN CERTIFICATE-----');
+  await page.getByLabel(/^Password/).fill('hunter2');
+  await tab('gNMI').click();
+  await page.getByLabel(/^User needed/).fill('reader');
+  await page.getByLabel(/^Password/).fill('hunter2');
+  await page.getByLabel(/^Switches/).fill('leaf-1 = leaf-1.example:9339');
+  await page.getByText('“leaf-1 = leaf-1.example:9339” is not of the form').waitFor();
+  await page.getByLabel(/^Switches/).fill('leaf-1 = https://leaf-1.example:9339');
+  await page.getByRole('button', { name: 'Add the environment' }).click();
+  await page.waitForURL('**/#/environments/lab-2/scans');
+  const { ssh, sql, gnmi } = maps.configs.get('lab-2').config;
+  assert.equal(ssh.libvirt_uri, 'qemu:///system');
+  assert.deepEqual([sql.tls, sql.authorities], [true, '-----BEGIN CERTIFICATE-----']);
+  assert.deepEqual(gnmi.targets, [{ name: 'leaf-1', url: 'https://leaf-1.example:9339' }]);
+  assert.deepEqual(troubles, []);
+});
+
 test('settings show secrets as set, keep and remove them, and ask before changes are lost', async () => {
   const { url, maps } = await serve();
   const { page } = await visit(url, `${PROD}/settings?tab=openstack`);

@@ -1,5 +1,6 @@
 // The parts of the console that need no browser, loaded through Vite as the build does.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createServer } from 'vite';
@@ -188,24 +189,19 @@ test('a picture keeps the server’s layers and slots, and nothing covers anothe
 });
 
 test('what the wizard shows and sends again is the same configuration', async () => {
-  const { configOf, credentialsOf, faults, formOf } = await load('topology/settings.ts');
-  const config = {
-    name: 'prod',
-    facts: { environment_type: 'OpenStack', distribution: 'Debian', distribution_version: '13', mechanism_drivers: ['OVN', 'SRIOV'], type_drivers: 'geneve' },
-    openstack: { url: 'https://k.example:5000/v3', user: 'reader', user_domain: 'Default', project: 'admin', project_domain: 'Default', interface: 'internal' },
-    ssh: { user: 'nw', port: 22, known_hosts: '/etc/nw/known_hosts', jump: { address: 'jump.example', port: 2200, user: 'hop' }, sudo: true, hosts: ['net-1'], addresses: { 'net-1': { address: '2001:db8::9', port: 22 } }, connect_seconds: 10 },
-    amqp: { host: 'rabbit.example', port: 5671, user: 'nw', vhost: '/', tls: true, exchanges: ['nova'], topics: [] },
-    roles: [{ to: 'everyone', right: 'view', tenant: 'payments' }, { to: { role: 'noc' }, right: 'scan' }],
-    parallel_hosts: 32,
-  };
+  const { configOf, credentialsOf, faults, formOf, SOURCES } = await load('topology/settings.ts');
+  // The controller's tests hold its own reading of it against the same file.
+  const config = JSON.parse(readFileSync(new URL('../../../../observe/discovery/tests/it/everything.json', import.meta.url)));
   const form = formOf(config);
   assert.deepEqual(configOf(form), config);
+  for (const { id, fields } of SOURCES) for (const { name } of fields) assert.ok(name.split('.').reduce((at, part) => at?.[part], config[id]) !== undefined, `${id}.${name} is in the file`);
   assert.deepEqual(credentialsOf(form), {}, 'nothing typed, nothing sent');
-  assert.deepEqual(faults(form, ['openstack_password', 'ssh_key', 'amqp_password']), {});
+  const all = SOURCES.flatMap(({ secrets }) => secrets.map(({ name }) => name));
+  assert.deepEqual(faults(form, all), {});
   form.removed.ssh_key = true;
   form.secrets.amqp_password = 'new';
   form.values.openstack.url = 'keystone';
   form.grants[0].right = 'edit';
   assert.deepEqual(credentialsOf(form), { amqp_password: 'new', ssh_key: '' });
-  assert.deepEqual(Object.keys(faults(form, ['openstack_password', 'ssh_key'])).sort(), ['openstack', 'roles', 'ssh']);
+  assert.deepEqual(Object.keys(faults(form, all.filter((name) => name !== 'ssh_password'))).sort(), ['openstack', 'roles', 'ssh']);
 });

@@ -1,6 +1,8 @@
 //! Hosts to log in to: OpenSSH servers in network namespaces, each with its own processes, host name and `/run`, so that its
 //! bridges, namespaces and Open vSwitch are its own. Everything ends with the server, and the namespaces carry the test's process id.
 
+pub(crate) mod one;
+
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -53,7 +53,7 @@ fn walk<'a, S: Space>(
     plan: &mut Plan<'a>,
     room: u32,
 ) {
-    let add_path = group.rules.key.add_path.is_some();
+    let (_, add_path) = group.rules.key.list();
     let subgroup = &group.subgroups[sub];
     let marker = subgroup.markers[number];
     let others: Vec<Marker> = group

@@ -23,7 +23,7 @@ fn nothing_costs_nothing() {
 
 #[test]
 fn only_what_the_protocol_fixes_resets_a_session() {
-    let is_reset = |cost: Cost| matches!(cost, Cost::Reset(_));
+    let is_reset = |cost: Cost| matches!(cost, Cost::Reset(_) | Cost::Reconnect(_));
     let table = [
         ("description = \"x\"", false),
         ("hold-time = 30", false),
@@ -31,7 +31,7 @@ fn only_what_the_protocol_fixes_resets_a_session() {
         ("bfd = {}", false),
         ("next-hop = \"self\"", false),
         ("allow-own-as = 1", false),
-        ("replace-as = true", false),
+        ("remove-private = true", false),
         ("graceful-restart.restart-time = 10", false),
         ("long-lived-graceful-restart.enabled = false", false),
         ("families.ipv4-unicast.max-prefix.limit = 10", false),
@@ -57,6 +57,9 @@ fn only_what_the_protocol_fixes_resets_a_session() {
             "{line}: {costs:?}"
         );
     }
+    let with = |password: &str| format!("{NEIGHBOR}password = \"{password}\"\n");
+    let changed = costs(&with("x"), &with("y"));
+    assert_eq!(changed, [(neighbor(), Cost::Nothing)]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a path becomes on its way to a peer, or why it stays; each rule by itself, and `explain` says the same.
 
 use super::lab::{OWN_AS, OWN_ID, Receiver, address, announce, attributes, codec, info, route};
-use bgp::attribute::{AsPath, Attributes, Community, NextHop, Origin};
+use bgp::attribute::{AsPath, Attributes, Community, ExtendedCommunity, NextHop, Origin};
 use bgp::message::Role;
 use bgp::nlri::Nlri;
 use bgp::policy::Policies;
@@ -25,6 +25,8 @@ fn exported(from: &PeerInfo, set: &Attributes, to: &PeerInfo) -> Result<Attribut
         [med]
         default = "accept"
         rules = [{ set = [{ med = 77 }, { next-hop = "192.0.2.9" }], then = "accept" }]
+        [bandwidth]
+        rules = [{ set = [{ add-extended = ["0x400400013f800000"] }], then = "accept" }]
         [none]
         "#,
     )
@@ -257,6 +259,12 @@ fn rfc_9234_routes_for_customers_go_only_down() {
     assert_eq!(otc(Role::Provider, &plain), Some(OWN_AS));
     assert_eq!(otc(Role::Peer, &plain), Some(OWN_AS));
     assert_eq!(otc(Role::Customer, &plain), None);
+    let client = PeerInfo {
+        route_server_client: true,
+        ..with(Role::RouteServer)
+    };
+    let sent = exported(&from, &plain, &client).expect("sent");
+    assert_eq!(sent.rare.only_to_customer, Some(OWN_AS));
 }
 
 #[test]
@@ -307,4 +315,36 @@ fn a_local_route_is_announced_with_ourselves_as_next_hop() {
     let sent = told(&rib, &route.nlri, PeerId(2)).expect("sent");
     assert_eq!(sent.next_hop, Some(NextHop::Ipv4(OWN_ID)));
     assert!(sent.as_path.is_empty());
+}
+
+/// RFC 4360 6.
+#[test]
+fn what_is_bound_to_our_as_stays_in_it() {
+    let from = peer(1, PeerKind::Client);
+    let (free, bound) = ([0, 2, 0, 1, 0, 0, 0, 1], [0x43, 0, 0, 0, 0, 0, 0, 1]);
+    let all = [
+        free,
+        bound,
+        ExtendedCommunity::link_bandwidth(65_000, 1e9).0,
+    ]
+    .map(ExtendedCommunity);
+    let mut set = attributes(&from, &[7]);
+    set.extended = all.into();
+    let sent = |to: &PeerInfo| exported(&from, &set, to).expect("sent").extended;
+    let external = peer(2, PeerKind::External);
+    assert_eq!(*sent(&external), all[..1]);
+    let server = PeerInfo {
+        route_server_client: true,
+        ..external.clone()
+    };
+    assert_eq!(*sent(&server), all[..1]);
+    assert_eq!(*sent(&peer(2, PeerKind::Internal)), all);
+    let added = PeerInfo {
+        export: super::lab::named("bandwidth"),
+        ..external
+    };
+    assert_eq!(
+        *sent(&added),
+        [all[0], ExtendedCommunity::link_bandwidth(1, 1.0)]
+    );
 }

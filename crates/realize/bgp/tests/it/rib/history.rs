@@ -109,7 +109,7 @@ fn peer_info(number: u8) -> PeerInfo {
     };
     match number {
         0 | 1 => info(number32, PeerKind::External, plain),
-        2 => info(number32, PeerKind::Internal, plain),
+        2 => info(number32, PeerKind::Internal, all),
         3 => PeerInfo {
             llgr: plain,
             ..info(number32, PeerKind::Client, plain)
@@ -434,7 +434,8 @@ impl World {
     }
 
     fn check_tables(&self) {
-        let mut expected = BTreeMap::new();
+        let (everything, set) = Model::everything();
+        let mut expected = BTreeMap::from([(everything, (From::Local, set))]);
         for nlri in self.model.nlri() {
             if let Some(best) = self.model.best(&nlri) {
                 expected.insert(nlri, (From::Peer(best.peer), best.attributes));
@@ -472,12 +473,13 @@ impl World {
                 None => self.told.remove(&change.nlri),
             };
         }
-        let expected: BTreeMap<_, _> = self
+        let mut expected: BTreeMap<_, _> = self
             .model
             .nlri()
             .into_iter()
             .filter_map(|nlri| Some((nlri, From::Peer(self.model.best(&nlri)?.peer))))
             .collect();
+        expected.insert(Model::everything().0, From::Local);
         assert_eq!(self.told, expected, "what the observer knows");
     }
 

@@ -1,9 +1,12 @@
 //! Why a path is not used, each reason by itself; the path stays readable as it was received.
 
-use super::lab::{OWN_AS, OWN_ID, announce, announce_all, attributes, info, named, route};
-use bgp::attribute::{Attributes, Community, NextHop};
+use super::lab::{
+    OWN_AS, OWN_ID, Receiver, announce, announce_all, attributes, codec, info, named, route,
+};
+use bgp::attribute::{Attributes, Community, ExtendedCommunity, NextHop};
 use bgp::message::{Disposition, Role};
 use bgp::nlri::{Esi, EvpnPayload, Nlri, Payload, Route};
+use bgp::policy::Policies;
 use bgp::rib::{PathState, PathView, PeerInfo, PeerKind, Rejection, Rib, RibConfig, Select};
 use bgp::{Family, FamilySet, PeerId};
 
@@ -189,4 +192,64 @@ fn a_prefix_with_an_esi_and_a_gateway_counts_as_withdrawn() {
     let kept = rib.received(PeerId(1), Family::Evpn, Select::All, None, 10, |_| true);
     let kept: Vec<Nlri> = kept.items.iter().map(|path| path.nlri).collect();
     assert_eq!(kept, [prefix("10.1.2.0", 0).nlri]);
+}
+
+/// Routes of one UPDATE have one attribute set and may differ in all that policy asks of a route.
+#[test]
+fn a_policy_about_route_distinguishers_judges_each_route() {
+    let families = FamilySet::from_iter([Family::Vpnv4]);
+    let mut config = RibConfig::new(OWN_AS, OWN_ID);
+    config.policies = toml::from_str::<Policies>(
+        r#"
+        [first]
+        rules = [{ match = [{ route-distinguisher = ["65000:1"] }], then = "accept" }]
+        "#,
+    )
+    .expect("policies");
+    let of = |rd: u8| {
+        let first = route(Family::Vpnv4, 1);
+        let text = format!("65000:{rd}:10.1.0.0/16");
+        Route {
+            nlri: Nlri::parse(Family::Vpnv4, &text).expect("a route"),
+            ..first
+        }
+    };
+    for (import, export) in [(named("first"), None), (None, named("first"))] {
+        let plain = |number| info(number, PeerKind::Client, families);
+        let from = PeerInfo { import, ..plain(1) };
+        let to = PeerInfo { export, ..plain(2) };
+        let mut rib = Rib::new(config.clone());
+        rib.peer_up(PeerId(1), from.clone());
+        rib.peer_up(PeerId(2), to);
+        let set = attributes(&from, &[7]);
+        announce_all(&mut rib, PeerId(1), &from, &[of(1), of(2)], &set);
+        while rib.flush() {}
+        let mut receiver = Receiver::default();
+        while let Some(block) = rib.transmit(PeerId(2)) {
+            receiver.take(&block, &codec(families));
+        }
+        let known: Vec<Nlri> = receiver.known.keys().map(|(nlri, _)| *nlri).collect();
+        assert_eq!(known, [of(1).nlri]);
+    }
+}
+
+/// RFC 4360 6; link bandwidth is for the neighbor that hears it.
+#[test]
+fn what_is_bound_to_another_as_is_not_taken() {
+    let bandwidth = ExtendedCommunity::link_bandwidth(65_101, 1e9);
+    let bound = ExtendedCommunity([0x43, 0, 0, 0, 0, 0, 0, 1]);
+    let free = ExtendedCommunity([0, 2, 0, 1, 0, 0, 0, 1]);
+    let with = |peer: &PeerInfo| {
+        let mut set = attributes(peer, &[]);
+        set.extended = [bandwidth, bound, free].into();
+        imported(peer, &set)
+            .used
+            .expect("accepted")
+            .extended
+            .clone()
+    };
+    assert_eq!(*with(&external()), [bandwidth, free]);
+    let families = FamilySet::from_iter([Family::Ipv4Unicast]);
+    let internal = info(1, PeerKind::Client, families);
+    assert_eq!(*with(&internal), [bandwidth, bound, free]);
 }

@@ -3,6 +3,7 @@
 
 mod best;
 mod default_route;
+mod dry_run;
 mod export;
 mod history;
 mod import;

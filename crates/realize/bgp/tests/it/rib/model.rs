@@ -2,7 +2,7 @@
 //! computed from it by the rules as the RFCs put them.
 
 use super::lab::{Known, OWN_AS, OWN_ID, OWN_V6};
-use bgp::attribute::{Attributes, Community, ExtendedCommunity, NextHop};
+use bgp::attribute::{Attributes, Community, ExtendedCommunity, NextHop, Origin};
 use bgp::nlri::{EvpnNlri, Nlri, Payload, RouteTarget, RtMembership};
 use bgp::policy::{Policies, Source, Subject, Verdict};
 use bgp::rib::{PeerInfo, PeerKind, Reach};
@@ -101,10 +101,14 @@ impl Model {
         self.peers.iter().filter_map(of).collect()
     }
 
-    /// Best of each neighbour AS with MED, then best of those without.
     pub(crate) fn best(&self, nlri: &Nlri) -> Option<Candidate> {
+        self.best_of(nlri, &self.candidates(nlri))
+    }
+
+    /// Best of each neighbour AS with MED, then best of those without.
+    fn best_of(&self, nlri: &Nlri, candidates: &[Candidate]) -> Option<Candidate> {
         let mut by_neighbor: BTreeMap<Option<u32>, Vec<Candidate>> = BTreeMap::new();
-        for candidate in self.candidates(nlri) {
+        for candidate in candidates.iter().cloned() {
             let neighbor = candidate.attributes.as_path.first_as();
             by_neighbor.entry(neighbor).or_default().push(candidate);
         }
@@ -114,6 +118,39 @@ impl Model {
                 .min_by(|a, b| self.compare(nlri, a, b, true))
         });
         leaders.min_by(|a, b| self.compare(nlri, a, b, false))
+    }
+
+    /// The path a peer without add-path is told of: the best, but RFC 4684 3.2 (ii).
+    fn chosen(&self, to: &ModelPeer, nlri: &Nlri) -> Option<Candidate> {
+        let kind = |path: &Candidate| self.peers[&path.peer].info.kind;
+        let best = self.best(nlri)?;
+        let membership = nlri.family() == Family::RouteTarget;
+        let between = [kind(&best), to.info.kind] == [PeerKind::Internal; 2];
+        if !(membership && between) {
+            return Some(best);
+        }
+        let mut left = self.candidates(nlri);
+        while let Some(next) = self.best_of(nlri, &left) {
+            if kind(&next) == PeerKind::Client {
+                return Some(next);
+            }
+            left.retain(|path| path.peer != next.peer);
+        }
+        Some(best)
+    }
+
+    /// Our own membership, while there are peers that ask for nothing by target: what it is and what a peer is told.
+    pub(crate) fn everything() -> (Nlri, Attributes) {
+        let nlri = Nlri::RouteTarget(RtMembership::Default);
+        (nlri, Attributes::new(Origin::Igp, None))
+    }
+
+    fn everything_for(&self, to: &ModelPeer) -> Option<Attributes> {
+        let (nlri, set) = Self::everything();
+        let (mut out, _) = self.export_policy(to, &nlri, &set)?;
+        out.next_hop = Some(NextHop::Ipv4(OWN_ID));
+        out.local_pref = Some(out.local_pref.unwrap_or(100));
+        Some(out)
     }
 
     fn compare(&self, nlri: &Nlri, a: &Candidate, b: &Candidate, med: bool) -> Ordering {
@@ -265,7 +302,7 @@ impl Model {
             let paths = if peer.info.add_path_send.contains(nlri.family()) {
                 self.candidates(&nlri)
             } else {
-                self.best(&nlri).into_iter().collect()
+                self.chosen(peer, &nlri).into_iter().collect()
             };
             for (at, path) in paths.iter().enumerate() {
                 if !self.wants(peer, &nlri, path) {
@@ -275,6 +312,11 @@ impl Model {
                     known.insert((nlri, at as u32), (attributes, path.payload));
                 }
             }
+        }
+        if peer.info.families.contains(Family::RouteTarget)
+            && let Some(attributes) = self.everything_for(peer)
+        {
+            known.insert((Self::everything().0, 0), (attributes, Payload::None));
         }
         known
     }

@@ -204,3 +204,67 @@ fn a_local_route_is_constrained_too() {
     }
     assert_eq!(lab.known(), [3]);
 }
+
+fn sent_to(rib: &mut Rib, peer: PeerId, families: FamilySet, receiver: &mut Receiver) {
+    while rib.flush() {}
+    while let Some(block) = rib.transmit(peer) {
+        receiver.take(&block, &codec(families));
+    }
+}
+
+/// RFC 4684 3.2 (ii): what the other reflector reflects to us could not be passed back to it, and it would never hear that
+/// our client asks for the target.
+#[test]
+fn another_reflector_is_told_of_a_membership_by_a_clients_path() {
+    let families = FamilySet::from_iter([Family::RouteTarget]);
+    let other = info(1, PeerKind::Internal, families);
+    let client = info(2, PeerKind::Client, families);
+    let mut rib = Rib::new(RibConfig::new(OWN_AS, OWN_ID));
+    rib.peer_up(SOURCE, other.clone());
+    rib.peer_up(ASKING, client.clone());
+    let membership = route(Family::RouteTarget, 1);
+    let mut reflected = attributes(&other, &[]);
+    reflected.rare.originator_id = Some([1, 1, 1, 1].into());
+    let of_client = attributes(&client, &[]);
+    announce(&mut rib, SOURCE, &other, &membership, &reflected);
+    let mut receiver = Receiver::default();
+    for _ in 0..2 {
+        sent_to(&mut rib, SOURCE, families, &mut receiver);
+        assert!(receiver.known.is_empty(), "nothing but its own");
+        announce(&mut rib, ASKING, &client, &membership, &of_client);
+        sent_to(&mut rib, SOURCE, families, &mut receiver);
+        let told = receiver.known.get(&(membership.nlri, 0));
+        let (told, _) = told.expect("it is told of the client's");
+        assert_eq!(told.originator_id(), Some(client.router_id));
+        let table = TableId::Global(Family::RouteTarget);
+        let explanation = rib.explain(table, &membership.nlri).expect("there");
+        let mut exports = explanation.exports.into_iter();
+        let export = exports.find(|export| export.peer == SOURCE).expect("up");
+        assert_eq!(export.outcome.ok().as_deref(), Some(told));
+        withdraw(&mut rib, ASKING, &client, &membership);
+    }
+}
+
+/// One that asks for nothing by target is to get all, also of those who send only what they are asked for.
+#[test]
+fn for_a_peer_without_the_family_all_targets_are_asked_for() {
+    let all = Nlri::RouteTarget(RtMembership::Default);
+    let plain = info(1, PeerKind::Client, FamilySet::from_iter([Family::Vpnv4]));
+    let unicast = FamilySet::from_iter([Family::Ipv4Unicast]);
+    let mut rib = Rib::new(RibConfig::new(OWN_AS, OWN_ID));
+    rib.peer_up(ASKING, info(2, PeerKind::Client, constrained()));
+    rib.peer_up(PeerId(3), info(3, PeerKind::Client, unicast));
+    let mut receiver = Receiver::default();
+    let mut asked = |rib: &mut Rib| {
+        sent_to(rib, ASKING, constrained(), &mut receiver);
+        receiver.known.contains_key(&(all, 0))
+    };
+    assert!(!asked(&mut rib));
+    rib.peer_up(SOURCE, plain.clone());
+    assert!(asked(&mut rib));
+    rib.peer_down(SOURCE, FamilySet::EMPTY);
+    assert!(asked(&mut rib), "it may come back");
+    rib.peer_up(SOURCE, plain);
+    rib.peer_removed(SOURCE);
+    assert!(!asked(&mut rib));
+}

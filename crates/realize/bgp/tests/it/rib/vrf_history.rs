@@ -331,8 +331,8 @@ impl World {
     fn end(mut self) {
         self.step(Step::Vrfs(Vec::new()));
         self.step(Step::Domains(Vec::new()));
-        self.rib.peer_down(PEER, FamilySet::EMPTY);
-        self.rib.peer_down(READER, FamilySet::EMPTY);
+        self.rib.peer_removed(PEER);
+        self.rib.peer_removed(READER);
         while self.rib.flush() {}
         assert_eq!(self.rib.attribute_sets(), 0);
     }

@@ -22,6 +22,8 @@ pub(super) struct Path {
     pub(super) communities: Vec<u32>,
     /// Route targets of a VPN route.
     pub(super) targets: Vec<u32>,
+    /// How often the MAC has moved.
+    moved: u8,
     pub(super) originator: Option<Ipv4Addr>,
     pub(super) clusters: Vec<Ipv4Addr>,
 }
@@ -71,6 +73,7 @@ fn own(communities: &[u32]) -> Path {
         next_hop: None,
         communities: communities.to_vec(),
         targets: Vec::new(),
+        moved: 0,
         originator: None,
         clusters: Vec::new(),
     }
@@ -84,7 +87,10 @@ fn best(paths: &Paths) -> Table {
 fn originated(spec: &Spec, id: NodeId) -> Paths {
     let node = &spec.nodes[id];
     let routes = node.routes.iter().map(|route| {
-        let path = own(&route.communities);
+        let path = Path {
+            moved: route.moved,
+            ..own(&route.communities)
+        };
         match route.kind {
             Kind::Vrf(_) => {
                 let Nlri::Ipv4(prefix) = route.kind.nlri() else {
@@ -188,10 +194,12 @@ fn accepted(spec: &Spec, id: NodeId, path: &Path) -> bool {
     !loops && path.originator != Some(own) && !path.clusters.contains(&own)
 }
 
-/// RFC 4271 9.1.2.2 and RFC 4456 9, without what is equal for all routes here; lower is better.
+/// RFC 7432 15, RFC 4271 9.1.2.2 and RFC 4456 9, without what is equal for all routes here; lower is better.
 fn rank(path: &Path) -> impl Ord + use<> {
     let neighbor = path.from.map(address);
     (
+        std::cmp::Reverse(path.moved),
+        path.next_hop.filter(|_| path.moved > 0),
         path.from.is_some(),
         path.as_path.len(),
         !path.external,

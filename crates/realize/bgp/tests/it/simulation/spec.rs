@@ -28,6 +28,8 @@ pub(super) struct Link {
     pub(super) families: Vec<Family>,
     /// Side 1 is a client of side 0, a route reflector.
     pub(super) reflects: bool,
+    /// Side 0 knows side 1 by a range and never calls.
+    pub(super) range: bool,
     pub(super) add_path: bool,
     /// What each side does to routes it sends.
     pub(super) export: [Treatment; 2],
@@ -53,6 +55,8 @@ pub(super) const NO_EXPORT: u32 = 0xffff_ff01;
 pub(super) struct RouteSpec {
     pub(super) kind: Kind,
     pub(super) communities: Vec<u32>,
+    /// How often a MAC has moved; of others 0.
+    pub(super) moved: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,9 +182,23 @@ impl Spec {
             links.push(link([0, 1], families, false));
         }
         for (client, node) in nodes.iter_mut().enumerate().skip(reflectors) {
-            for reflector in 0..reflectors {
+            // Of all reflectors, or of one.
+            let of = match random.percent(40) {
+                true => {
+                    let only = random.below(reflectors);
+                    only..only + 1
+                }
+                false => 0..reflectors,
+            };
+            for reflector in of {
+                let families = match families.contains(&Family::RouteTarget) {
+                    // One that asks for nothing by target.
+                    true if random.percent(20) => UNCONSTRAINED,
+                    _ => families,
+                };
                 let mut link = link([reflector, client], families, true);
                 link.add_path = random.percent(30);
+                link.range = random.percent(30);
                 link.export = [treatment(random, false), treatment(random, false)];
                 links.push(link);
             }
@@ -218,9 +236,15 @@ impl Spec {
             1 => vec![NO_EXPORT],
             _ => Vec::new(),
         };
+        let kind = kinds[random.below(kinds.len())];
+        let moved = match kind {
+            Kind::MacIp(_) => u8::try_from(random.below(3)).expect("small"),
+            _ => 0,
+        };
         RouteSpec {
-            kind: kinds[random.below(kinds.len())],
+            kind,
             communities,
+            moved,
         }
     }
 
@@ -266,6 +290,11 @@ impl Spec {
                 .map(|community| format!("\"{}:{}\"", community >> 16, community & 0xffff))
                 .collect();
             writeln!(text, "communities = [{}]", communities.join(", ")).expect("a string");
+            if route.moved > 0 {
+                // MAC mobility (RFC 7432 7.7).
+                let moved = route.moved;
+                writeln!(text, "extended = [\"0x06000000{moved:08x}\"]").expect("a string");
+            }
         }
         text
     }
@@ -290,11 +319,12 @@ impl Spec {
         } else {
             ""
         };
-        format!(
-            "[[neighbors]]\naddress = \"{}\"\nremote-as = {}\n{families}{policy}{client}",
-            address(other),
-            self.nodes[other].asn
-        )
+        let who = match link.range && side == 0 {
+            true => format!("range = \"{}/32\"", address(other)),
+            false => format!("address = \"{}\"", address(other)),
+        };
+        let asn = self.nodes[other].asn;
+        format!("[[neighbors]]\n{who}\nremote-as = {asn}\n{families}{policy}{client}")
     }
 }
 
@@ -321,6 +351,7 @@ const ALL: &[Family] = &[
     Family::Evpn,
 ];
 const CONSTRAINED: &[Family] = &[Family::Ipv4Unicast, Family::Vpnv4, Family::RouteTarget];
+const UNCONSTRAINED: &[Family] = &[Family::Ipv4Unicast, Family::Vpnv4];
 
 fn node(asn: u32) -> NodeSpec {
     NodeSpec {
@@ -335,6 +366,7 @@ fn link(ends: [NodeId; 2], families: &[Family], reflects: bool) -> Link {
         ends,
         families: families.to_vec(),
         reflects,
+        range: false,
         add_path: false,
         export: [Treatment::Nothing; 2],
     }

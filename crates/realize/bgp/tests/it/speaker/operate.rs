@@ -5,7 +5,7 @@ use crate::world::World;
 use bgp::bfd::BfdState;
 use bgp::message::{NotificationCode, ShutdownText};
 use bgp::session::{Down, State};
-use bgp::speaker::{Clear, EventKind};
+use bgp::speaker::{Action, Clear, EventKind};
 use bgp::{Family, FamilySet};
 
 fn pair(more: [&str; 2], rest: [&str; 2]) -> World {
@@ -242,4 +242,60 @@ fn a_policy_that_is_taken_away_leaves_no_mark_with_add_path_either() {
         world.run(5_000);
         assert_eq!(marks(&mut world), 0, "{add_path}");
     }
+}
+
+/// A route of an L2 domain, with the domain's distinguisher and targets.
+#[test]
+fn networks_of_a_mac_vrf_are_originated() {
+    let families = "families = [\"evpn\"]";
+    let domain = "[mac-vrfs.lan]\nrd = \"10.0.0.2:7\"\ntargets = [\"65000:7\"]\nvni = 7\n\
+        [[networks]]\nvrf = \"lan\"\nevpn = \"1:1:[3]:[0]:[32]:[192.0.2.1]\"\nvni = 7\n";
+    let second = config(1, 65002, &[(0, 65001, families)]) + domain;
+    let mut world = World::new(1, vec![config(0, 65001, &[(1, 65002, families)]), second]);
+    let table = bgp::rib::TableId::Global(Family::Evpn);
+    world.follow(vec![table]);
+    (0..2).for_each(|node| world.start(node, bgp::speaker::Start::Fresh));
+    world.run(60_000);
+    world.drain(0);
+    let told: Vec<_> = world.table(0, table).into_iter().collect();
+    let [(nlri, best)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(nlri.to_string(), "10.0.0.2:7:[3]:[0]:[32]:[192.0.2.1]");
+    assert_eq!(best.attributes.route_targets().count(), 1);
+}
+
+/// RFC 8538 3: a Cease that is no hard reset keeps the routes on both sides, if both said so.
+#[test]
+fn a_change_of_the_connection_keeps_the_routes() {
+    for (more, kept) in [("", 1), ("graceful-restart.notification = false", 0)] {
+        let mut world = pair([more, ""], ["", &networks(1)]);
+        let changed = format!("{more}\nttl-security = 1");
+        world.configure(0, config(0, 65001, &[(1, 65002, &changed)]));
+        assert_eq!((downs(&world, 0), received(&world)), (1, kept), "{more}");
+        world.until(60_000, "a session again", |world| world.is_up(0, 1));
+        world.until(5_000, "its routes", |world| received(world) == 1);
+    }
+}
+
+#[test]
+fn a_new_password_ends_nothing() {
+    let password = |secret: &str| {
+        let line = format!("password = \"{secret}\"");
+        config(0, 65001, &[(1, 65002, &line)])
+    };
+    let mut world = World::started(1, vec![password("x"), config(1, 65002, &[(0, 65001, "")])]);
+    world.until(60_000, "a session", |world| world.is_up(0, 1));
+    let mut config = bgp::config::Config::parse(&password("y")).expect("right");
+    let actions = world.tell(0, |speaker, now| {
+        config.global.seed = speaker.config().global.seed;
+        speaker.configure(now, config);
+        speaker.take_actions()
+    });
+    let [Action::Authenticate { password, .. }] = &actions[..] else {
+        panic!("{actions:?}");
+    };
+    assert!(password.is_some(), "never without one");
+    world.run(1_000);
+    assert_eq!(downs(&world, 0), 0);
 }

@@ -238,3 +238,55 @@ fn restarts_are_graceful_for_all_families_by_default() {
     let long_lived: FamilySet = agreed.long_lived.keys().copied().collect();
     assert_eq!(long_lived, all);
 }
+
+/// Also RFC 4684 6: neighbors send VPN routes once they have heard who asks for what, from us.
+#[test]
+fn a_reflector_that_restarts_loses_no_route_of_a_vpn() {
+    for (families, of) in [
+        ("[\"vpnv4\"]", Family::Vpnv4),
+        ("[\"vpnv4\", \"route-target\"]", Family::Vpnv4),
+        ("[\"evpn\"]", Family::Evpn),
+        ("[\"evpn\", \"route-target\"]", Family::Evpn),
+    ] {
+        restart_of_a_reflector(&format!("families = {families}"), of);
+    }
+}
+
+fn restart_of_a_reflector(families: &str, of: Family) {
+    let vrf = |node: u8, target: u8, network: &str| {
+        let rd = format!("[vrfs.v]\nrd = \"10.0.0.{node}:1\"\nlabel = 2000\nvni = 20\n");
+        format!(
+            "{rd}export = [\"64500:{target}\"]\nimport = [\"64500:{}\"]\n{network}",
+            3 - target
+        )
+    };
+    let network = "[[networks]]\nprefix = \"10.1.0.0/16\"\nvrf = \"v\"\n";
+    let client = format!("{families}\nrr-client = true");
+    let reflector = config(0, 65001, &[(1, 65001, &client), (2, 65001, &client)]);
+    let asking = config(1, 65001, &[(0, 65001, families)]) + &vrf(2, 1, "");
+    // It comes back after the other.
+    let late = format!("{families}\nconnect-retry = 20");
+    let source = config(2, 65001, &[(0, 65001, &late)]) + &vrf(3, 2, network);
+    let mut world = World::started(1, vec![reflector, asking, source]);
+    let known = |world: &World| {
+        let report = world.report(1, 0);
+        let families = report.map_or(Vec::new(), |report| report.families);
+        let mut vpn = families.iter().filter(|family| family.family == of);
+        vpn.next()
+            .map(|family| (family.counts.received, family.counts.stale))
+    };
+    world.until(60_000, "the route", |world| known(world) == Some((1, 0)));
+    world.crash(0, false);
+    world.run(1_000);
+    assert_eq!(known(&world), Some((1, 1)), "stale");
+    let restarted = world.now;
+    let forwarding = FamilySet::ALL;
+    world.start(0, Start::Restarted { forwarding });
+    while world.speaker(0).is_deferring() || known(&world) != Some((1, 0)) {
+        let there = known(&world).is_some_and(|(received, _)| received == 1);
+        assert!(there, "it was missing for a moment\n{}", world.history());
+        assert!(world.step(restarted + 29_000), "{}", world.history());
+    }
+    let late = |kind: &EventKind| matches!(kind, EventKind::SelectionStarts { timed_out: true });
+    assert_eq!(world.count(0, late), 0);
+}

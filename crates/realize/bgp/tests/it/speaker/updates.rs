@@ -4,8 +4,8 @@ use super::config;
 use crate::world::World;
 use bgp::message::{RefreshKind, RouteRefresh};
 use bgp::session::State;
-use bgp::speaker::{EventKind, Malformed, Swept};
-use bgp::{Family, Time};
+use bgp::speaker::{EventKind, Malformed, Start, Swept};
+use bgp::{Family, FamilySet, Time};
 
 const BOTH: &str = "families = [\"ipv4-unicast\", \"ipv6-unicast\"]";
 
@@ -103,16 +103,7 @@ fn a_flood_of_faulty_updates_is_not_one_of_events() {
 #[test]
 fn routes_that_cannot_be_told_cost_their_family_and_not_the_session() {
     let mut world = pair();
-    // MP_REACH_NLRI of IPv6 unicast with a prefix of 129 bits.
-    let mut reach = vec![0x80, 14, 0, 0, 2, 1, 16];
-    reach.extend_from_slice(
-        &"2001:db8::2"
-            .parse::<std::net::Ipv6Addr>()
-            .expect("an address")
-            .octets(),
-    );
-    reach.extend_from_slice(&[0, 129, 1, 2, 3]);
-    reach[2] = u8::try_from(reach.len() - 3).expect("short");
+    let reach = unreadable_v6();
     inject(&mut world, &update(&[], &reach, &[]));
     let disabled = |kind: &EventKind| *kind == EventKind::FamilyDisabled(Family::Ipv6Unicast);
     assert_eq!(world.count(0, disabled), 1, "{}", world.history());
@@ -209,4 +200,49 @@ fn nothing_is_said_to_connections_that_do_not_exist() {
         assert_eq!(speaker.transmit(Time(now.0 + 1), nobody), None);
     });
     assert!(world.is_up(0, 1));
+}
+
+/// MP_REACH_NLRI of IPv6 unicast with a prefix of 129 bits.
+fn unreadable_v6() -> Vec<u8> {
+    let mut reach = vec![0x80, 14, 26, 0, 2, 1, 16];
+    let next_hop: std::net::Ipv6Addr = "2001:db8::2".parse().expect("an address");
+    reach.extend_from_slice(&next_hop.octets());
+    reach.extend_from_slice(&[0, 129, 1, 2, 3, 4]);
+    reach
+}
+
+#[test]
+fn a_family_given_up_is_not_sent_any_more() {
+    let mut world = pair();
+    inject(&mut world, &update(&[], &unreadable_v6(), &[]));
+    let networks =
+        "[[networks]]\nprefix = \"192.0.2.0/24\"\n[[networks]]\nprefix = \"2001:db8:9::/48\"\n";
+    world.configure(0, config(0, 65001, &[(1, 65002, BOTH)]) + networks);
+    world.run(20_000);
+    let report = world.report(1, 0).expect("a neighbor");
+    let counts = report.families.iter();
+    let counts: Vec<_> = counts
+        .map(|family| (family.family, family.counts.received))
+        .collect();
+    assert_eq!(counts, [(Family::Ipv4Unicast, 1), (Family::Ipv6Unicast, 0)]);
+}
+
+#[test]
+fn a_family_given_up_is_not_waited_for() {
+    let second = config(1, 65002, &[(0, 65001, BOTH)]);
+    let mut world = World::new(1, vec![config(0, 65001, &[(1, 65002, BOTH)]), second]);
+    world.start(1, Start::Fresh);
+    let forwarding = FamilySet::ALL;
+    world.start(0, Start::Restarted { forwarding });
+    world.until(60_000, "the session", |world| {
+        world.state(0, 1) == State::Established
+    });
+    // What the other side has sent does not come.
+    for wire in world.wires_between(0, 1) {
+        (0..2).for_each(|side| world.stall(wire, side, 60_000));
+    }
+    inject(&mut world, &update(&[], &[], &[]));
+    assert!(world.speaker(0).is_deferring());
+    inject(&mut world, &update(&[], &unreadable_v6(), &[]));
+    assert!(!world.speaker(0).is_deferring(), "{}", world.history());
 }

@@ -2,7 +2,7 @@
 // from this, and so is what is sent.
 import type { Config } from './types';
 
-export type Kind = 'text' | 'number' | 'switch' | 'choice' | 'list' | 'area' | 'addresses';
+export type Kind = 'text' | 'number' | 'switch' | 'choice' | 'list' | 'area' | 'addresses' | 'targets';
 export interface Field {
   /** The member of the source's configuration; with a dot, of an object inside it. */
   name: string;
@@ -32,6 +32,14 @@ export interface Source {
   secrets: SecretField[];
 }
 
+const lines = (text: string): string[] => text.split('\n').map((line) => line.trim()).filter(Boolean);
+/** Lines of the form name = value. */
+const pairs = (text: string): [string, string][] =>
+  lines(text).map((line) => {
+    const cut = line.indexOf('=');
+    return cut < 0 ? [line, ''] : [line.slice(0, cut).trim(), line.slice(cut + 1).trim()];
+  });
+
 const url = (text: string): string => {
   try {
     return /^https?:$/.test(new URL(text).protocol) ? '' : 'An address begins with https:// or http://.';
@@ -42,9 +50,16 @@ const url = (text: string): string => {
 const port = (text: string): string => (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535 ? '' : 'A port is a number from 1 to 65535.');
 const host = (text: string): string => (/[\s/]/.test(text) ? 'A host name or address only: no scheme, path or space.' : '');
 const path = (text: string): string => (text.startsWith('/') ? '' : 'A full path on the controller, such as /etc/netwright/known_hosts.');
+const libvirt = (text: string): string => (/^[a-z]+:\/\/\/[A-Za-z0-9._/-]*$/.test(text) ? '' : 'A connection on the host itself, such as qemu:///system.');
 const atLeastOne = (text: string): string => (/^\d+$/.test(text) && Number(text) > 0 ? '' : 'A whole number above 0.');
+/** Every line is a name and a value, and the value is as it should be. */
+const everyLine = (shape: string, value: (text: string) => string = () => '') => (text: string): string => {
+  const wrong = lines(text).find((line) => !/^[^\s=]+\s*=\s*\S+$/.test(line) || value(line.slice(line.indexOf('=') + 1).trim()));
+  return wrong === undefined ? '' : `“${wrong}” is not of the form ${shape}.`;
+};
 const pem = (text: string): string => (text.includes('-----BEGIN CERTIFICATE-----') ? '' : 'One or more certificates in PEM: -----BEGIN CERTIFICATE-----.');
 const AUTHORITIES: Field = { name: 'authorities', label: 'Trusted authorities', kind: 'area', hint: 'PEM, instead of the system’s; for a private CA.', check: pem };
+const TLS: Field = { name: 'tls', label: 'TLS', kind: 'switch', hint: 'The certificate and the name in it are checked. Without it, secrets and answers go in clear text.' };
 const URL_FIELD: Field = { name: 'url', label: 'Address', kind: 'text', required: true, check: url };
 const USER: Field = { name: 'user', label: 'User', kind: 'text', required: true };
 
@@ -69,8 +84,9 @@ export const SOURCES: Source[] = [
       USER, { name: 'port', label: 'Port', kind: 'number', initial: '22', check: port },
       { name: 'known_hosts', label: 'Known hosts file', kind: 'text', required: true, hint: 'On the controller. Hosts whose key is not in it are refused.', check: path },
       { name: 'sudo', label: 'Use sudo -n where root is needed', kind: 'switch' },
+      { name: 'libvirt_uri', label: 'libvirt connection', kind: 'text', hint: 'Only where virsh would choose another: qemu:///system.', check: libvirt },
       { name: 'hosts', label: 'Hosts', kind: 'list', hint: 'One a line, besides those the cloud names.' },
-      { name: 'addresses', label: 'Reached elsewhere', kind: 'addresses', hint: 'One a line: name = address:port' },
+      { name: 'addresses', label: 'Reached elsewhere', kind: 'addresses', hint: 'One a line: name = address:port', check: everyLine('name = address:port') },
       { name: 'connect_seconds', label: 'Seconds to connect', kind: 'number', initial: '10', check: atLeastOne },
       { name: 'jump.address', label: 'Jump host', kind: 'text', check: host },
       { name: 'jump.port', label: 'Jump host port', kind: 'number', initial: '22', check: port },
@@ -82,10 +98,11 @@ export const SOURCES: Source[] = [
     ],
   },
   {
-    id: 'sql', name: 'SQL', probe: 'sql', text: 'The databases of Nova and Neutron, read only, where the APIs do not tell enough. They are read in clear text: use a tunnel where the way is not trusted.',
+    id: 'sql', name: 'SQL', probe: 'sql', text: 'The databases of Nova and Neutron, read only, where the APIs do not tell enough.',
     fields: [
       { name: 'engine', label: 'Engine', kind: 'choice', choices: ['mysql', 'postgresql'], initial: 'mysql' },
       { name: 'host', label: 'Host', kind: 'text', required: true, check: host }, { name: 'port', label: 'Port', kind: 'number', required: true, initial: '3306', check: port }, USER,
+      TLS, AUTHORITIES,
       { name: 'nova', label: 'Nova database', kind: 'text', initial: 'nova' }, { name: 'nova_api', label: 'Nova API database', kind: 'text', initial: 'nova_api' }, { name: 'neutron', label: 'Neutron database', kind: 'text', initial: 'neutron' },
     ],
     secrets: [{ name: 'sql_password', label: 'Password', required: true }],
@@ -101,7 +118,7 @@ export const SOURCES: Source[] = [
   },
   {
     id: 'gnmi', name: 'gNMI', probe: 'gnmi', text: 'Switches by gNMI: interfaces and LLDP neighbours in OpenConfig.',
-    fields: [{ name: 'targets', label: 'Switches', kind: 'list', required: true, hint: 'One a line: host:port' }, USER, AUTHORITIES],
+    fields: [{ name: 'targets', label: 'Switches', kind: 'targets', required: true, hint: 'One a line: name = https://switch:9339, by the name its neighbours know it by.', check: everyLine('name = https://switch:9339', url) }, USER, AUTHORITIES],
     secrets: [{ name: 'gnmi_password', label: 'Password', required: true }],
   },
   {
@@ -111,8 +128,8 @@ export const SOURCES: Source[] = [
   {
     id: 'amqp', name: 'Events', probe: 'amqp', text: 'Notifications of Nova and Neutron over RabbitMQ, so that the map follows changes between scans.',
     fields: [
-      { name: 'host', label: 'Host', kind: 'text', required: true, check: host }, { name: 'port', label: 'Port', kind: 'number', initial: '5672', check: port }, USER,
-      { name: 'vhost', label: 'Virtual host', kind: 'text', initial: '/' }, { name: 'tls', label: 'TLS', kind: 'switch' }, AUTHORITIES,
+      { name: 'host', label: 'Host', kind: 'text', required: true, check: host }, { name: 'port', label: 'Port', kind: 'number', initial: '5672', hint: 'With TLS mostly 5671.', check: port }, USER,
+      { name: 'vhost', label: 'Virtual host', kind: 'text', initial: '/' }, TLS, AUTHORITIES,
       { name: 'exchanges', label: 'Exchanges', kind: 'list', hint: 'One a line; the services’ own if empty.' }, { name: 'topics', label: 'Topics', kind: 'list', hint: 'One a line; the services’ own if empty.' },
     ],
     secrets: [{ name: 'amqp_password', label: 'Password', required: true }],
@@ -141,11 +158,10 @@ export interface Form {
   tree: string;
 }
 
-const lines = (text: string): string[] => text.split('\n').map((line) => line.trim()).filter(Boolean);
-
 function shown(field: Field, value: unknown): string | boolean {
   if (field.kind === 'switch') return value === true;
   if (value === undefined || value === null) return '';
+  if (field.kind === 'targets') return (value as { name: string; url: string }[]).map(({ name, url }) => `${name} = ${url}`).join('\n');
   if (field.kind === 'addresses') return Object.entries(value as Record<string, { address: string; port?: number }>).map(([name, at]) => `${name} = ${at.address}:${at.port ?? 22}`).join('\n');
   return Array.isArray(value) ? value.join('\n') : String(value);
 }
@@ -181,7 +197,8 @@ function sent(field: Field, text: string | boolean | undefined): unknown {
   if (field.kind === 'switch') return text === true;
   const value = String(text ?? '').trim();
   if (field.kind === 'list') return lines(value);
-  if (field.kind === 'addresses') return Object.fromEntries(lines(value).map((line) => line.split('=').map((part) => part.trim()) as [string, string]).map(([name, at]) => [name, addressOf(at ?? '')]));
+  if (field.kind === 'targets') return pairs(value).map(([name, url]) => ({ name, url }));
+  if (field.kind === 'addresses') return Object.fromEntries(pairs(value).map(([name, at]) => [name, addressOf(at)]));
   if (value === '') return undefined;
   return field.kind === 'number' ? Number(value) : value;
 }
@@ -233,7 +250,7 @@ export function faults(form: Form, set: string[]): Record<string, Record<string,
     if (!form.on[id]) continue;
     for (const field of fields) {
       const text = String(form.values[id]?.[field.name] ?? '').trim();
-      if (field.kind === 'switch' || field.kind === 'addresses') continue;
+      if (field.kind === 'switch') continue;
       const jumps = field.name.startsWith('jump.') && form.values[id]?.['jump.address'];
       if (field.required || (jumps && field.name === 'jump.user')) {
         if (!text) fault(id, field.name, 'This is needed.');
@@ -244,7 +261,6 @@ export function faults(form: Form, set: string[]): Record<string, Record<string,
     const has = (name: string): boolean => Boolean(form.secrets[name]) || (set.includes(name) && !form.removed[name]);
     for (const secret of secrets) if (secret.required && !has(secret.name)) fault(id, secret.name, 'This is needed.');
     if (id === 'ssh' && !has('ssh_key') && !has('ssh_password')) fault(id, 'ssh_key', 'A key or a password is needed.');
-    if (id === 'ssh') for (const line of lines(String(form.values.ssh?.addresses ?? ''))) if (!/^\S+\s*=\s*\S+$/.test(line)) fault(id, 'addresses', `“${line}” is not of the form name = address:port.`);
   }
   form.grants.forEach((grant, i) => {
     if (grant.who !== 'everyone' && !grant.name.trim()) fault('roles', String(i), 'Say who.');

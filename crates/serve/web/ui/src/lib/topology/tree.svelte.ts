@@ -37,13 +37,22 @@ const placeOf = ({ folder, object }: Pick<TreeRow, 'folder' | 'object'>): Place 
   folder ? { key: folder.key, folders: folder.folders } : { key: object!.key, folders: [] };
 const idOf = ({ folder, object }: Pick<TreeRow, 'folder' | 'object'>): string => (folder ? `folder ${folder.id}` : object!.key);
 
+/** What was read of one state of the environment. */
+class Shelf {
+  readonly rows = new Map<string, TreeRow[]>();
+  readonly more = new Map<string, { next: string | null; total: number }>();
+  readonly reading = new Map<string, Promise<TreeRow[]>>();
+  /** Something of it could not be read. */
+  broken = false;
+}
+
 export class Tree {
   rows = $state.raw<Branch[]>([]);
   error = $state.raw<ApiError | null>(null);
   private open = new Set<string>([ROOT]);
-  private read = new Map<string, TreeRow[]>();
-  private reading = new Map<string, Promise<TreeRow[]>>();
-  private more = new Map<string, { next: string | null; total: number }>();
+  private shelf = new Shelf();
+  /** What is read to take its place. */
+  private fresh = this.shelf;
   private closed = false;
 
   constructor(
@@ -60,16 +69,23 @@ export class Tree {
     this.flatten();
   };
 
-  /** Reads again what is open, after the environment changed; what was open stays so. */
+  /** Reads again what is open, after the environment changed. What was open stays so, as far as it was read, and is shown until all of it is here. */
   refresh = async (): Promise<void> => {
-    const old = this.read;
-    this.read = new Map();
+    const fresh = (this.fresh = new Shelf());
     const again = async (id: string, place: Place): Promise<void> => {
-      const rows = await this.under(id, place);
+      await this.under(id, place, fresh);
+      const far = this.shelf.rows.get(id)?.length ?? 0;
+      while ((fresh.rows.get(id)?.length ?? 0) < far && (await this.next(id, place, fresh)).length);
+      const rows = fresh.rows.get(id) ?? [];
       await Promise.all(rows.filter((row) => this.open.has(idOf(row))).map((row) => again(idOf(row), placeOf(row))));
     };
-    await again(ROOT, { key: null, folders: [] });
-    if (this.error) this.read = old;
+    // Until nothing was opened meanwhile.
+    for (let before = -1; before !== fresh.rows.size; ) {
+      before = fresh.rows.size;
+      await again(ROOT, { key: null, folders: [] });
+    }
+    if (this.fresh !== fresh) return;
+    if (!fresh.broken) this.shelf = fresh;
     this.flatten();
   };
 
@@ -96,8 +112,8 @@ export class Tree {
         return rest === start || rest.startsWith(`${start}/`);
       };
       let next = (await this.under(id, place)).find(onTheWay);
-      while (!next && this.more.get(id)?.next) {
-        const rows = await this.readMore({ under: id, place });
+      while (!next && this.shelf.more.get(id)?.next) {
+        const rows = await this.next(id, place);
         next = rows.find(onTheWay);
         if (!rows.length) break;
       }
@@ -110,59 +126,58 @@ export class Tree {
     return above;
   }
 
-  private async under(id: string, { key, folders }: Place): Promise<TreeRow[]> {
-    const known = this.read.get(id) ?? this.reading.get(id);
-    if (known) return known;
-    const asked = get<TreePage>(api(this.environment, '/tree'), { key, folder: folders, at: this.at, limit: PAGE }).then(
-      ({ rows, next, total }) => {
-        this.more.set(id, { next, total });
-        this.error = null;
-        this.read.set(id, rows);
-        return rows;
-      },
-      (cause) => {
-        this.error = asApiError(cause);
-        this.open.delete(id);
-        return [] as TreeRow[];
-      },
-    );
-    this.reading.set(id, asked);
-    const rows = await asked;
-    this.reading.delete(id);
-    return rows;
+  /** Reads and shows the next rows under a place. */
+  async readMore({ under, place }: NonNullable<Branch['rest']>): Promise<void> {
+    await this.next(under, place);
+    this.flatten();
   }
 
-  /** Reads the next rows under a place. */
-  async readMore({ under, place }: NonNullable<Branch['rest']>): Promise<TreeRow[]> {
-    const cursor = this.more.get(under)?.next;
-    const key = `${under} ${cursor}`;
-    if (!cursor || this.reading.has(key)) return [];
-    const asked = get<TreePage>(api(this.environment, '/tree'), { key: place.key, folder: place.folders, at: this.at, limit: PAGE, cursor }).then(
-      ({ rows, next, total }) => {
-        this.more.set(under, { next, total });
-        this.read.set(under, [...(this.read.get(under) ?? []), ...rows]);
+  private async under(id: string, place: Place, shelf = this.shelf): Promise<TreeRow[]> {
+    return shelf.rows.get(id) ?? this.page(id, place, null, shelf);
+  }
+
+  private async next(id: string, place: Place, shelf = this.shelf): Promise<TreeRow[]> {
+    const cursor = shelf.more.get(id)?.next;
+    return cursor ? this.page(id, place, cursor, shelf) : [];
+  }
+
+  /** Reads a page under a place once, however many ask for it. Nothing if it could not be read. */
+  private page(id: string, { key, folders }: Place, cursor: string | null, shelf: Shelf): Promise<TreeRow[]> {
+    const name = `${id} ${cursor ?? ''}`;
+    const known = shelf.reading.get(name);
+    if (known) return known;
+    const read = async (): Promise<TreeRow[]> => {
+      try {
+        const { rows, next, total } = await get<TreePage>(api(this.environment, '/tree'), { key, folder: folders, at: this.at, limit: PAGE, cursor });
+        shelf.more.set(id, { next, total });
+        shelf.rows.set(id, [...(shelf.rows.get(id) ?? []), ...rows]);
+        this.error = null;
         return rows;
-      },
-      (cause) => ((this.error = asApiError(cause)), [] as TreeRow[]),
-    );
-    this.reading.set(key, asked);
-    const rows = await asked;
-    this.reading.delete(key);
-    this.flatten();
-    return rows;
+      } catch (cause) {
+        this.error = asApiError(cause);
+        shelf.broken = true;
+        if (!cursor) this.open.delete(id);
+        return [];
+      } finally {
+        shelf.reading.delete(name);
+      }
+    };
+    const asked = read();
+    shelf.reading.set(name, asked);
+    return asked;
   }
 
   private flatten(): void {
     if (this.closed) return;
     const out: Branch[] = [];
     const walk = (id: string, level: number, place: Place): void => {
-      const rows = this.read.get(id) ?? [];
-      const { next, total } = this.more.get(id) ?? { next: null, total: rows.length };
+      const rows = this.shelf.rows.get(id) ?? [];
+      const { next, total } = this.shelf.more.get(id) ?? { next: null, total: rows.length };
       rows.forEach((row, i) => {
         const rowId = idOf(row);
         const open = this.open.has(rowId);
         const opens = row.folder ? true : row.object.children > 0;
-        out.push({ id: rowId, level, nth: i + 1, of: total, folder: row.folder ?? null, object: row.object ?? null, rest: null, opens, open: open && opens, loading: open && !this.read.has(rowId) });
+        out.push({ id: rowId, level, nth: i + 1, of: total, folder: row.folder ?? null, object: row.object ?? null, rest: null, opens, open: open && opens, loading: open && !this.shelf.rows.has(rowId) });
         if (open) walk(rowId, level + 1, placeOf(row));
       });
       if (next) out.push({ id: `rest ${id} ${rows.length}`, level, nth: rows.length + 1, of: total, folder: null, object: null, rest: { under: id, place }, opens: false, open: false, loading: true });
