@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::api;
 use crate::clock::Clock;
-use crate::engine::{Engine, Handle};
+use crate::engine::{Engine, Handle, password};
 use crate::lock::Lock;
 use crate::observe::Observers;
 use crate::restart::{Marker, TOUCH};
@@ -132,9 +132,10 @@ async fn touch(marker: Marker, engine: Handle) {
     }
 }
 
-/// Whether a configuration file is valid; the error has all its faults.
+/// Whether a configuration file is valid, and its password files are; the error has all faults.
 pub fn check(path: &Path) -> Result<(), Error> {
-    read(path).map(|_| ())
+    let config = read(path)?;
+    password::check(path, &config)
 }
 
 pub(crate) fn read(path: &Path) -> Result<Config, Error> {
@@ -163,7 +164,10 @@ pub(crate) async fn reload(
     engine: &Handle,
     dry_run: bool,
 ) -> Result<ConfigDiff, Error> {
-    let outcome = read(path);
+    let outcome = read(path).and_then(|config| {
+        password::check(path, &config)?;
+        Ok(config)
+    });
     if let Err(error) = &outcome {
         tracing::error!(%error, "the configuration is not used; nothing has changed");
     }

@@ -13,6 +13,16 @@ use std::time::{Duration, SystemTime};
 /// Between two touches of the file.
 pub(crate) const TOUCH: Duration = Duration::from_secs(20);
 
+/// What a kernel table's routes are of: the routes of the global tables themselves, and all that enter a VRF.
+const UNICAST: [Family; 2] = [Family::Ipv4Unicast, Family::Ipv6Unicast];
+const INTO_A_VRF: [Family; 5] = [
+    Family::Ipv4Unicast,
+    Family::Ipv6Unicast,
+    Family::Vpnv4,
+    Family::Vpnv6,
+    Family::Evpn,
+];
+
 /// The file.
 #[derive(Debug, Clone)]
 pub(crate) struct Marker(PathBuf);
@@ -43,10 +53,16 @@ impl Marker {
             return Start::Fresh;
         }
         let mut forwarding: FamilySet = Family::ALL.into_iter().collect();
-        let installs = config.kernel.iter().any(|table| table.install);
-        if installs && Some(boot.trim()) != boot_id().as_deref() {
-            forwarding.remove(Family::Ipv4Unicast);
-            forwarding.remove(Family::Ipv6Unicast);
+        if Some(boot.trim()) != boot_id().as_deref() {
+            for table in config.kernel.iter().filter(|table| table.install) {
+                let families: &[Family] = match table.vrf {
+                    None => &UNICAST,
+                    Some(_) => &INTO_A_VRF,
+                };
+                families
+                    .iter()
+                    .for_each(|family| forwarding.remove(*family));
+            }
         }
         Start::Restarted { forwarding }
     }
@@ -111,10 +127,18 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let marker = Marker::in_directory(directory.path());
         fs::write(&marker.0, "another boot").expect("written");
-        let installing = config("[[kernel]]\ntable = 254");
-        let Start::Restarted { forwarding } = marker.start(&installing) else {
-            panic!("a restart");
-        };
-        assert!(!forwarding.contains(Family::Ipv4Unicast) && forwarding.contains(Family::Evpn));
+        let vrf = "[vrfs.red]\nrd = \"10.0.0.1:1\"\n[[kernel]]\ntable = 1001\nvrf = \"red\"";
+        for (more, lost) in [
+            ("[[kernel]]\ntable = 254", UNICAST.as_slice()),
+            ("[[kernel]]\ntable = 254\ninstall = false", [].as_slice()),
+            (vrf, INTO_A_VRF.as_slice()),
+        ] {
+            let Start::Restarted { forwarding } = marker.start(&config(more)) else {
+                panic!("a restart");
+            };
+            let kept = Family::ALL.into_iter();
+            let kept: FamilySet = kept.filter(|family| !lost.contains(family)).collect();
+            assert_eq!(forwarding, kept, "{more}");
+        }
     }
 }

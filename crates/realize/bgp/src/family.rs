@@ -188,6 +188,16 @@ impl FromIterator<Family> for FamilySet {
     }
 }
 
+impl fmt::Display for FamilySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.iter().map(Family::name).collect();
+        match names.is_empty() {
+            true => f.write_str("none"),
+            false => f.write_str(&names.join(", ")),
+        }
+    }
+}
+
 impl fmt::Debug for FamilySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter()).finish()

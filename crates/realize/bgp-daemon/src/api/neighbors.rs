@@ -142,9 +142,7 @@ fn full(core: &Core, peer: &PeerReport) -> Value {
         let capabilities = session.negotiated.capabilities.iter();
         put(
             "capabilities",
-            capabilities
-                .map(|capability| format!("{capability:?}"))
-                .collect(),
+            capabilities.map(ToString::to_string).collect(),
         );
     }
     json.into()

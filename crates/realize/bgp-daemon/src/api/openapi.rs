@@ -94,6 +94,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "rd",
             "label",
             "vni",
+            "vni2",
+            "gateway",
+            "esi",
         ],
     ),
     (

@@ -7,8 +7,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use bgp::Family;
 use bgp::attribute::{Attributes, NextHop, Origin};
-use bgp::nlri::{EvpnPayload, Label, Nlri, Payload, Route};
+use bgp::nlri::{Esi, EvpnPayload, Label, Nlri, Payload, Route};
 use bgp::rib::TableId;
+use bgp::speaker::lead_into_vxlan;
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -26,6 +27,9 @@ struct Announcement {
     rd: Option<String>,
     label: Option<u32>,
     vni: Option<u32>,
+    vni2: Option<u32>,
+    gateway: Option<IpAddr>,
+    esi: Option<String>,
 }
 
 pub(super) async fn announce(State(context): State<Context>, bytes: Bytes) -> Answer {
@@ -33,7 +37,10 @@ pub(super) async fn announce(State(context): State<Context>, bytes: Bytes) -> An
     let labeled = announcement.label.is_some();
     let nlri = named(&announcement.route, announcement.rd.as_deref(), labeled)?;
     let payload = payload(&announcement, &nlri)?;
-    let attributes = attributes(&announcement)?;
+    let mut attributes = attributes(&announcement)?;
+    if let (Payload::Evpn(payload), Some(_)) = (&payload, announcement.vni) {
+        lead_into_vxlan(&nlri, payload.label, &mut attributes);
+    }
     let vrf = announcement.vrf;
     let asked = context.engine.ask(move |core| {
         let table = table(core, table_family(&nlri), vrf.as_deref())?;
@@ -129,21 +136,47 @@ fn payload(announcement: &Announcement, nlri: &Nlri) -> Result<Payload, Refusal>
             "{label} is no MPLS label: 16 to 1048575"
         ))),
     });
-    let vni = announcement.vni.map(|vni| match vni {
-        1..=0xff_ffff => Ok(Label::from_vni(vni)),
-        _ => Err(Refusal::bad(format!("{vni} is no VNI: 1 to 16777215"))),
-    });
+    let label = label.transpose()?;
+    let (vni, vni2) = (vni(announcement.vni)?, vni(announcement.vni2)?);
+    let beside = [
+        ("vni", vni.is_some()),
+        ("vni2", vni2.is_some()),
+        ("gateway", announcement.gateway.is_some()),
+        ("esi", announcement.esi.is_some()),
+    ];
+    if !matches!(nlri, Nlri::Evpn(_))
+        && let Some((key, _)) = beside.iter().find(|(_, given)| *given)
+    {
+        return Err(Refusal::bad(format!(
+            "{key} is of EVPN routes, not of {nlri}"
+        )));
+    }
     match nlri {
         Nlri::Evpn(_) => Ok(Payload::Evpn(EvpnPayload {
-            label: vni.or(label).transpose()?.unwrap_or_default(),
+            label: vni.or(label).unwrap_or_default(),
+            label2: vni2,
+            gateway: announcement.gateway,
+            esi: match &announcement.esi {
+                Some(text) => text
+                    .parse::<Esi>()
+                    .map_err(|error| Refusal::bad(error.to_string()))?,
+                None => Esi::default(),
+            },
             ..EvpnPayload::default()
         })),
         Nlri::Vpnv4(..) | Nlri::Vpnv6(..) | Nlri::LabeledIpv4(_) | Nlri::LabeledIpv6(_) => {
-            let label = label.transpose()?;
             let label = label.ok_or_else(|| Refusal::bad(format!("{nlri} needs a label")))?;
             Ok(Payload::Label(label))
         }
         _ => Ok(Payload::None),
+    }
+}
+
+fn vni(vni: Option<u32>) -> Result<Option<Label>, Refusal> {
+    match vni {
+        None => Ok(None),
+        Some(vni @ 1..=0xff_ffff) => Ok(Some(Label::from_vni(vni))),
+        Some(vni) => Err(Refusal::bad(format!("{vni} is no VNI: 1 to 16777215"))),
     }
 }
 

@@ -10,8 +10,10 @@ use bgp::attribute::Attributes;
 use bgp::nlri::Nlri;
 use bgp::rib::{Explanation, Origin, PathView, Select, SentView};
 use bgp::{Family, PeerId};
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 
 /// Routes of a page, at most.
 const PAGE: usize = 1_000;
@@ -52,6 +54,8 @@ struct Walk {
     view: View,
     neighbor: Option<String>,
     select: Select,
+    /// A prefix under any route distinguisher, and whether more specific ones too.
+    under_any: Option<(IpNet, bool)>,
     community: Option<AnyCommunity>,
     asn: Option<u32>,
     from: Option<Nlri>,
@@ -65,11 +69,14 @@ impl Walk {
             (None, Some(prefix)) => family_of(prefix),
             (None, None) => Family::Ipv4Unicast,
         };
-        let prefix = wanted
-            .prefix
-            .as_deref()
-            .map(|text| route(family, text))
-            .transpose()?;
+        let under_any = wanted.prefix.as_deref().and_then(|text| {
+            let prefix = without_distinguisher(family, text)?;
+            Some((prefix, wanted.longer))
+        });
+        let prefix = match &wanted.prefix {
+            Some(text) if under_any.is_none() => Some(route(family, text)?),
+            _ => None,
+        };
         let select = match (prefix, wanted.longer, wanted.longest) {
             (None, _, _) => Select::All,
             (Some(prefix), true, _) => Select::Covered(prefix),
@@ -84,6 +91,7 @@ impl Walk {
         Ok(Self {
             family,
             select,
+            under_any,
             vrf: wanted.vrf,
             view: wanted.view,
             neighbor: wanted.neighbor,
@@ -102,9 +110,15 @@ impl Walk {
         })
     }
 
-    fn matches(&self, attributes: &Attributes) -> bool {
-        self.community
-            .is_none_or(|community| community.is_in(attributes))
+    fn matches(&self, nlri: &Nlri, attributes: &Attributes) -> bool {
+        let is_wanted = |(wanted, longer): (IpNet, bool)| match (nlri.prefix(), longer) {
+            (Some(prefix), true) => wanted.contains(&prefix),
+            (prefix, _) => prefix == Some(wanted),
+        };
+        self.under_any.is_none_or(is_wanted)
+            && self
+                .community
+                .is_none_or(|community| community.is_in(attributes))
             && self.asn.is_none_or(|asn| attributes.as_path.contains(asn))
     }
 
@@ -126,7 +140,7 @@ impl Walk {
         let names = |peer| core.name_of(peer);
         let keep = |path: &PathView| {
             let from = neighbor.is_none_or(|peer| path.origin == Origin::Peer(peer));
-            from && self.matches(path.used.as_ref().unwrap_or(&path.received))
+            from && self.matches(&path.nlri, path.used.as_ref().unwrap_or(&path.received))
         };
         let rib = core.speaker.rib();
         let page = rib.routes(table, self.select, self.from.as_ref(), self.limit, keep);
@@ -140,7 +154,7 @@ impl Walk {
 
     fn received(&self, core: &Core, peer: PeerId) -> Value {
         let names = |peer| core.name_of(peer);
-        let keep = |path: &PathView| self.matches(&path.received);
+        let keep = |path: &PathView| self.matches(&path.nlri, &path.received);
         let rib = core.speaker.rib();
         let page = rib.received(
             peer,
@@ -160,7 +174,7 @@ impl Walk {
     }
 
     fn advertised(&self, core: &Core, peer: PeerId) -> Value {
-        let keep = |sent: &SentView| self.matches(&sent.attributes);
+        let keep = |sent: &SentView| self.matches(&sent.nlri, &sent.attributes);
         let rib = core.speaker.rib();
         let page = rib.advertised(
             peer,
@@ -172,6 +186,16 @@ impl Walk {
         );
         page_of(page.items.iter().map(json::sent).collect(), page.next)
     }
+}
+
+/// The prefix in the query of a family whose routes have a route distinguisher before theirs.
+fn without_distinguisher(family: Family, text: &str) -> Option<IpNet> {
+    let has_one = matches!(family, Family::Vpnv4 | Family::Vpnv6 | Family::Evpn);
+    let prefix = text.parse().ok().or_else(|| {
+        let address: IpAddr = text.parse().ok()?;
+        Some(address.into())
+    });
+    prefix.filter(|_| has_one)
 }
 
 fn page_of(routes: Vec<Value>, next: Option<Nlri>) -> Value {

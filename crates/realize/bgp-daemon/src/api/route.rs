@@ -102,10 +102,13 @@ pub(crate) fn attributes(attributes: &Attributes) -> Value {
     if attributes.atomic_aggregate {
         put("atomic_aggregate", true.into());
     }
+    let ipv6_extended = attributes.rare.ipv6_extended.iter();
+    let ipv6_extended = ipv6_extended.map(|community| format!("0x{}", hex(&community.0)));
     for (key, values) in [
         ("communities", texts(&attributes.communities)),
         ("extended", texts(&attributes.extended)),
         ("large", texts(&attributes.large)),
+        ("ipv6_extended", ipv6_extended.collect()),
         ("cluster_list", texts(attributes.cluster_list())),
     ] {
         if !values.is_empty() {

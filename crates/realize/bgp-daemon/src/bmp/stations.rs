@@ -74,6 +74,11 @@ impl Stations {
             .any(|station| station.wants.local_rib)
     }
 
+    /// Ends what stations are told: they come back, and are told of everything from its start.
+    pub(crate) fn cut_off(&mut self) {
+        self.attached.clear();
+    }
+
     pub(crate) fn is_idle(&self) -> bool {
         self.attached.is_empty()
     }

@@ -1,14 +1,15 @@
 //! Carrying out what the speaker asks for, and writing what it has to say.
 
 use super::connection::{Connection, Stage};
+use super::password::key_of;
 use super::{BFD_V4, BFD_V6, Core, DISCOVERY};
 use crate::kernel::Leave;
 use crate::net::{
-    self, BfdRoute, BfdSockets, Dial, Discovery, Md5Key, Received, interface_index, interface_name,
-    link_of,
+    self, BfdRoute, BfdSockets, Dial, Discovery, Md5Peer, Received, interface_index,
+    interface_name, link_of, set_md5,
 };
 use bgp::PeerId;
-use bgp::config::{OnStop, Password};
+use bgp::config::OnStop;
 use bgp::speaker::{Action, ConnId, ConnInfo, Direction, Target, Ttl};
 use bytes::Bytes;
 use mio::{Interest, Token};
@@ -33,6 +34,10 @@ impl Core {
                 self.carry_out(action);
             }
         }
+        if std::mem::take(&mut self.io.unsettled) {
+            self.settle_listeners();
+            self.sign_anew();
+        }
         self.observe();
         self.write();
         self.feed();
@@ -52,14 +57,12 @@ impl Core {
             }
             Action::Close { conn, last } => self.close(conn, last),
             Action::Listen { addresses } => {
-                self.io.listeners.set(addresses, &self.io.registry);
-                self.io.retry(self.clock.now());
+                self.io.listeners.set(addresses);
+                self.io.unsettled = true;
             }
             Action::Authenticate { caller, password } => {
-                match password.as_ref().map(key_of).transpose() {
-                    Ok(key) => self.io.listeners.set_password(caller, key),
-                    Err(error) => tracing::error!(?caller, %error, "cannot use a TCP-MD5 password"),
-                }
+                self.io.listeners.set_password(caller, password);
+                self.io.unsettled = true;
             }
             Action::SendBfd {
                 to,
@@ -105,7 +108,8 @@ impl Core {
             least_ttl: (target.ttl.least > 1).then_some(target.ttl.least),
         };
         let connected = net::connect(&dial).and_then(|stream| {
-            let connection = Connection::new(stream, remote, Stage::Connecting);
+            let mut connection = Connection::new(stream, remote, Stage::Connecting);
+            connection.key = dial.key.clone();
             self.io.add(connection)
         });
         connected.map_err(|error| error.to_string())
@@ -183,15 +187,24 @@ impl Core {
                 }
             };
             let source = unmapped(remote.ip());
-            if let Err(refusal) = self.io.admission.admit(now, source) {
-                *self.io.counters.refused.entry(refusal.name()).or_default() += 1;
-                tracing::debug!(%remote, reason = refusal.name(), "a connection was refused");
-                continue;
-            }
+            let signed = self.io.listeners.sign(listener, &stream, remote);
+            let admitted = signed.and_then(|key| {
+                self.io.admission.admit(now, source)?;
+                Ok(key)
+            });
+            let key = match admitted {
+                Ok(key) => key,
+                Err(refusal) => {
+                    *self.io.counters.refused.entry(refusal.name()).or_default() += 1;
+                    tracing::debug!(%remote, reason = refusal.name(), "a connection was refused");
+                    continue;
+                }
+            };
             let local = stream.local_addr();
             let tuned = net::accept(&stream, remote, None, None);
             let mut connection = Connection::new(stream, remote, Stage::Open);
             connection.admitted = Some(source);
+            connection.key = key;
             match tuned
                 .and(local)
                 .and_then(|local| Ok((self.io.add(connection)?, local)))
@@ -276,9 +289,7 @@ impl Core {
                 connection.close(now, || speaker.transmit(now, *id));
             }
         }
-        if let Some(feed) = self.feed.take() {
-            feed.stop(if leaving { Leave::Remove } else { Leave::Keep });
-        }
+        self.end_feed(if leaving { Leave::Remove } else { Leave::Keep });
     }
 
     // ---- BFD ----
@@ -336,8 +347,30 @@ impl Core {
         }
     }
 
-    pub(super) fn retry_sockets(&mut self) {
-        if self.io.listeners.open_missing(&self.io.registry) {
+    /// A password that changed holds for the connections that are signed, at once: what either side sends before the other
+    /// has it is sent again by TCP.
+    fn sign_anew(&mut self) {
+        for connection in self.io.connections.values_mut() {
+            let remote = connection.remote;
+            let (Some(old), Some(key)) = (&connection.key, self.io.listeners.key_for(remote))
+            else {
+                continue;
+            };
+            if old == key {
+                continue;
+            }
+            let key = key.clone();
+            match set_md5(connection.stream(), Md5Peer::host(remote.ip()), Some(&key)) {
+                Ok(()) => connection.key = Some(key),
+                Err(error) => {
+                    tracing::error!(%remote, %error, "cannot change the TCP-MD5 password of a connection");
+                }
+            }
+        }
+    }
+
+    pub(super) fn settle_listeners(&mut self) {
+        if self.io.listeners.settle(&self.io.registry) {
             self.io.retry(self.clock.now());
         }
     }
@@ -366,21 +399,4 @@ fn describe(local: SocketAddr, remote: SocketAddr, direction: Direction) -> Conn
 
 fn unmapped(address: IpAddr) -> IpAddr {
     address.to_canonical()
-}
-
-/// The key that a password means; one in a file is read now, so that a changed file counts from the next use.
-fn key_of(password: &Password) -> io::Result<Md5Key> {
-    let secret = match password {
-        Password::Inline(secret) => secret.clone(),
-        Password::File(path) => {
-            let text = std::fs::read_to_string(path)?;
-            text.lines().next().unwrap_or_default().to_owned()
-        }
-    };
-    Md5Key::new(secret.as_bytes()).ok_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a TCP-MD5 password has 1 to 80 octets (RFC 2385, and the kernel's limit)",
-        )
-    })
 }

@@ -1,6 +1,7 @@
 //! One TCP connection of the engine: bytes in big chunks, blocks out in one vectored write, and only as long as the
 //! socket takes them. What a slow peer does not take stays with the speaker, which knows what became of it meanwhile.
 
+use crate::net::Md5Key;
 use bgp::Time;
 use bytes::{Buf, Bytes};
 use mio::net::TcpStream;
@@ -33,6 +34,8 @@ pub(super) struct Connection {
     pub(super) stage: Stage,
     /// The admission to give back when it is established or gone.
     pub(super) admitted: Option<IpAddr>,
+    /// What its segments are signed with.
+    pub(super) key: Option<Md5Key>,
     /// The peer has closed its end, which is told once: what is left is read to the end.
     ending: bool,
     writable: bool,
@@ -59,6 +62,7 @@ impl Connection {
             remote,
             stage,
             admitted: None,
+            key: None,
             ending: false,
             writable: stage == Stage::Open,
             outbox: VecDeque::new(),

@@ -15,7 +15,7 @@ use bgp::nlri::{Label, Nlri, Route};
 use bgp::policy::{Source, Subject, Verdict};
 use bgp::rib::{RibChange, TableChange, TableId};
 use bgp::speaker::{SessionReport, Vtep};
-use bgp::{Family, PeerId};
+use bgp::{Family, PeerId, Time};
 use ipnet::IpNet;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -42,7 +42,8 @@ pub(super) struct Feed {
     originated: BTreeMap<(u32, IpNet), TableId>,
     /// The link of each neighbour's session, where there is one.
     links: HashMap<PeerId, u32>,
-    swept: bool,
+    /// When routes of an earlier run are removed that nobody has announced again.
+    sweep_at: Option<Time>,
 }
 
 /// `None`: nothing in the configuration needs the kernel.
@@ -88,7 +89,7 @@ fn protocols(table: &KernelTable) -> BTreeSet<u8> {
 
 impl Feed {
     /// In the calling thread's network namespace.
-    pub(super) fn start(settings: Settings, handle: Handle) -> Result<Self, Error> {
+    pub(super) fn start(settings: Settings, handle: Handle, now: Time) -> Result<Self, Error> {
         let kernel = Kernel::start(settings, move || handle.wake());
         Ok(Self {
             kernel: kernel.map_err(Error::io("talk with the kernel over netlink"))?,
@@ -96,7 +97,7 @@ impl Feed {
             imported: BTreeMap::new(),
             originated: BTreeMap::new(),
             links: HashMap::new(),
-            swept: false,
+            sweep_at: Some(Time(now.0 + super::SWEEP_AFTER)),
         })
     }
 
@@ -123,14 +124,12 @@ impl Core {
     pub(super) fn configure_kernel(&mut self) {
         let config = self.speaker.config();
         let Some(settings) = settings(config) else {
-            if let Some(feed) = self.feed.take() {
-                feed.stop(Leave::Remove);
-            }
+            self.end_feed(Leave::Remove);
             return;
         };
         match &self.feed {
             Some(feed) => feed.kernel.configure(settings),
-            None => match Feed::start(settings, self.handle.clone()) {
+            None => match Feed::start(settings, self.handle.clone(), self.clock.now()) {
                 Ok(feed) => self.feed = Some(feed),
                 Err(error) => {
                     tracing::error!(%error, "kernel routes are neither written nor read");
@@ -140,6 +139,12 @@ impl Core {
         }
         self.map_tables();
         self.reimport();
+    }
+
+    pub(super) fn end_feed(&mut self, leave: Leave) {
+        if let Some(feed) = self.feed.take() {
+            feed.stop(leave);
+        }
     }
 
     fn map_tables(&mut self) {
@@ -202,19 +207,17 @@ impl Core {
             }
         }
         if let Some(feed) = &mut self.feed
-            && !feed.swept
-            && self.clock.now().0 >= super::SWEEP_AFTER
+            && feed.sweep_at.is_some_and(|at| at <= self.clock.now())
         {
-            feed.swept = true;
+            feed.sweep_at = None;
             feed.kernel.sweep();
         }
     }
 
     /// When routes of an earlier run are removed that nobody has announced again.
-    pub(super) fn sweep_at(&self) -> Option<bgp::Time> {
-        let feed = self.feed.as_ref()?;
-        let due = !feed.swept && !self.speaker.is_deferring();
-        due.then_some(bgp::Time(super::SWEEP_AFTER))
+    pub(super) fn sweep_at(&self) -> Option<Time> {
+        let at = self.feed.as_ref()?.sweep_at;
+        at.filter(|_| !self.speaker.is_deferring())
     }
 
     /// The next hops of the routes are looked up.

@@ -7,6 +7,7 @@ mod connection;
 mod feed;
 mod handle;
 mod listeners;
+pub(crate) mod password;
 mod tell;
 mod wanted;
 mod workers;
@@ -16,13 +17,15 @@ pub(crate) use handle::Handle;
 use crate::Error;
 use crate::bmp::Stations;
 use crate::clock::Clock;
+use crate::kernel::Leave;
 use crate::mrt::UpdateLog;
 use crate::net::{Admission, BfdSockets, Discovery, Heard};
 use crate::observe::Observers;
 use bgp::Time;
+use bgp::attribute::Attributes;
 use bgp::config::{Config, ConfigDiff};
-use bgp::nlri::Nlri;
-use bgp::rib::TableId;
+use bgp::nlri::{Nlri, Route};
+use bgp::rib::{Origin, PathView, Select, TableId};
 use bgp::speaker::{ConnId, Speaker};
 use connection::{Connection, ReadEnd, Stage};
 use feed::Feed;
@@ -81,6 +84,8 @@ pub(crate) struct Io {
     /// The connection that is being made for a neighbour.
     dialing: HashMap<bgp::PeerId, ConnId>,
     listeners: Listeners,
+    /// What listeners have to be is not what they are.
+    unsettled: bool,
     admission: Admission,
     bfd: Option<BfdSockets>,
     discoveries: BTreeMap<usize, Discovery>,
@@ -136,13 +141,59 @@ impl Core {
     /// Puts another configuration in force.
     pub(crate) fn reconfigure(&mut self, mut config: Config) -> ConfigDiff {
         config.global.seed = self.speaker.config().global.seed;
+        let replaced = self.speaker.replaces_tables(&config);
+        let announced = match replaced {
+            true => self.announced_routes(),
+            false => Vec::new(),
+        };
         let diff = self.speaker.configure(self.clock.now(), config);
+        if replaced {
+            self.follow_new_tables(announced);
+        }
+        self.io.listeners.read_again();
+        self.io.unsettled = true;
         self.configure_kernel();
         self.configure_mrt();
         for change in &diff.changes {
             tracing::info!(%change, "the configuration changed");
         }
         diff
+    }
+
+    /// The tables are others: whoever followed the old ones begins again, as after a start.
+    fn follow_new_tables(&mut self, announced: Vec<(TableId, Route, Attributes)>) {
+        self.set_executor();
+        self.subscribed.clear();
+        self.stations.cut_off();
+        self.end_feed(Leave::Keep);
+        for (table, route, attributes) in announced {
+            self.announced.insert((table, route.nlri));
+            self.speaker.rib_mut().originate(table, route, attributes);
+        }
+    }
+
+    fn set_executor(&mut self) {
+        if let Some(workers) = Workers::new(self.speaker.config().global.shards) {
+            self.speaker.rib_mut().set_executor(Arc::new(workers));
+        }
+    }
+
+    /// Takes the routes announced by hand out of the books, with what they were announced with.
+    fn announced_routes(&mut self) -> Vec<(TableId, Route, Attributes)> {
+        let rib = self.speaker.rib();
+        let is_ours = |path: &PathView| path.origin == Origin::Local;
+        let announced = std::mem::take(&mut self.announced).into_iter();
+        let found = announced.filter_map(|(table, nlri)| {
+            let page = rib.routes(table, Select::Exact(nlri), None, 1, is_ours)?;
+            let path = page.items.into_iter().flatten().find(is_ours)?;
+            let route = Route {
+                nlri,
+                path_id: 0,
+                payload: path.payload,
+            };
+            Some((table, route, (*path.received).clone()))
+        });
+        found.collect()
     }
 
     /// Ends the loop after this round's writing.
@@ -154,13 +205,10 @@ impl Core {
 impl Engine {
     /// In the calling thread's network namespace: sockets are opened by what the speaker asks for, in [`Engine::begin`].
     pub(crate) fn new(
-        mut speaker: Speaker,
+        speaker: Speaker,
         clock: Clock,
         observers: Observers,
     ) -> Result<(Self, Handle), Error> {
-        if let Some(workers) = Workers::new(speaker.config().global.shards) {
-            speaker.rib_mut().set_executor(Arc::new(workers));
-        }
         let poll = Poll::new().map_err(Error::io("make an event queue"))?;
         let registry = poll
             .registry()
@@ -168,7 +216,7 @@ impl Engine {
             .map_err(Error::io("share the event queue"))?;
         let waker = Waker::new(&registry, WAKE).map_err(Error::io("make a waker"))?;
         let (handle, jobs) = handle::channel(Arc::new(waker));
-        let core = Core {
+        let mut core = Core {
             speaker,
             clock,
             observers,
@@ -182,6 +230,7 @@ impl Engine {
             stopping: false,
             more: false,
         };
+        core.set_executor();
         let engine = Self {
             poll,
             core,
@@ -355,7 +404,7 @@ impl Core {
             for index in self.io.listeners.indices() {
                 self.accept(index);
             }
-            self.retry_sockets();
+            self.settle_listeners();
         }
         if self.io.advertise_at.is_some_and(|time| time <= now) {
             self.advertise(now);
@@ -413,6 +462,7 @@ impl Io {
             next: 0,
             dialing: HashMap::new(),
             listeners: Listeners::default(),
+            unsettled: false,
             admission: Admission::default(),
             bfd: None,
             discoveries: BTreeMap::new(),

@@ -42,7 +42,8 @@ pub(super) fn want(
             Payload::Evpn(payload) => tunnel(install, prefix, payload, &path.attributes),
             Payload::Label(_) => None,
         };
-        next_hops.push((next_hop?, 1));
+        // One that cannot be written leaves the traffic to those that are as good.
+        next_hops.extend(next_hop.map(|next_hop| (next_hop, 1)));
     }
     next_hops.sort_unstable();
     next_hops.dedup();
@@ -147,6 +148,23 @@ mod tests {
             label: Label::from_vni(vni),
             ..EvpnPayload::default()
         }
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_written_leaves_the_route_to_its_equals() {
+        let gateway = EvpnPayload {
+            gateway: Some([10, 9, 9, 9].into()),
+            ..prefix_route(50)
+        };
+        let router = ExtendedCommunity::router_mac(MAC);
+        let good = path(Payload::Evpn(prefix_route(51)), &[router]);
+        let bad = path(Payload::Evpn(gateway), &[router]);
+        let alone = wanted(&INSTALL, "10.2.0.0/24", vec![good.clone()]);
+        assert!(alone.is_some());
+        for paths in [vec![good.clone(), bad.clone()], vec![bad.clone(), good]] {
+            assert_eq!(wanted(&INSTALL, "10.2.0.0/24", paths), alone);
+        }
+        assert_eq!(wanted(&INSTALL, "10.2.0.0/24", vec![bad]), None);
     }
 
     #[test]

@@ -124,7 +124,7 @@ async fn write(
     let mut file = BufWriter::new(file);
     let mut octets = Vec::new();
     record(at, Body::Peers(index)).encode(&mut octets);
-    let mut sequence = 0;
+    let (mut sequence, mut routes, mut last) = (0, 0, None);
     let indexes = std::sync::Arc::new(indexes);
     for family in Family::ALL {
         let mut from = None;
@@ -136,6 +136,7 @@ async fn write(
             for mut rib in page.0 {
                 rib.sequence = sequence;
                 sequence += 1;
+                routes += u64::from(last.replace(rib.route.nlri) != Some(rib.route.nlri));
                 record(at, Body::Rib(rib)).encode(&mut octets);
             }
             file.write_all(&octets)
@@ -153,7 +154,7 @@ async fn write(
         .sync_all()
         .await
         .map_err(Error::path("write", path))?;
-    Ok(sequence.into())
+    Ok(routes)
 }
 
 fn record(at: Timestamp, body: Body<'static>) -> Record<'static> {
@@ -164,7 +165,8 @@ fn record(at: Timestamp, body: Body<'static>) -> Record<'static> {
     }
 }
 
-/// The routes of a page, each with all its paths.
+/// The routes of a page, each with all its paths: in one record those that have label or VNI in common, which are with the
+/// route there and not with the paths. The first record of a route has its best path first.
 fn page(
     core: &Core,
     family: Family,
@@ -183,20 +185,32 @@ fn page(
     let Some(page) = page else {
         return (Vec::new(), None);
     };
-    let ribs = page.items.iter().filter_map(|paths| {
-        let first = paths.first()?;
-        Some(Rib {
-            sequence: 0,
-            route: Route {
-                nlri: first.nlri,
-                path_id: 0,
-                payload: first.payload,
-            },
-            add_path: false,
-            paths: paths.iter().map(|path| entry(path, indexes)).collect(),
-        })
-    });
+    let ribs = page.items.iter().flat_map(|paths| records(paths, indexes));
     (ribs.collect(), page.next)
+}
+
+fn records(paths: &[PathView], indexes: &Indexes) -> Vec<Rib> {
+    let mut records: Vec<Rib> = Vec::new();
+    for path in paths {
+        let route = Route {
+            nlri: path.nlri,
+            path_id: 0,
+            payload: path.payload,
+        };
+        let at = records.iter().position(|record| record.route == route);
+        let at = at.unwrap_or_else(|| {
+            records.push(Rib {
+                sequence: 0,
+                route,
+                add_path: false,
+                paths: Vec::new(),
+            });
+            records.len() - 1
+        });
+        records[at].add_path |= path.path_id != 0;
+        records[at].paths.push(entry(path, indexes));
+    }
+    records
 }
 
 fn entry(path: &PathView, indexes: &Indexes) -> MrtPath {

@@ -46,7 +46,7 @@ type Batch = Vec<(Route, Attributes)>;
 fn read(path: &Path, mut give: impl FnMut(Batch) -> Result<(), Error>) -> Result<Loaded, Error> {
     let mut file = File::open(path).map_err(Error::path("open", path))?;
     let mut buffer = Vec::new();
-    let (mut loaded, mut batch) = (Loaded::default(), Batch::new());
+    let (mut loaded, mut batch, mut last) = (Loaded::default(), Batch::new(), None);
     loop {
         let before = buffer.len();
         let chunk = file.by_ref().take(CHUNK as u64).read_to_end(&mut buffer);
@@ -55,7 +55,11 @@ fn read(path: &Path, mut give: impl FnMut(Batch) -> Result<(), Error>) -> Result
         let mut at = 0;
         while let Some((record, length)) = mrt::frame(&buffer[at..]).map_err(Error::mrt(path))? {
             match record {
-                Ok(record) => batch.extend(route_of(record)),
+                // Further records of a route have its other paths.
+                Ok(record) => batch.extend(
+                    route_of(record)
+                        .filter(|(route, _)| last.replace(route.nlri) != Some(route.nlri)),
+                ),
                 Err(_) => loaded.damaged += 1,
             }
             at += length;

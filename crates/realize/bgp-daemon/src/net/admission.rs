@@ -24,6 +24,8 @@ pub(crate) enum Refusal {
     Rate,
     /// Too many sources to remember.
     Sources,
+    /// It must sign with a key that could not be set.
+    Unsigned,
 }
 
 impl Refusal {
@@ -33,6 +35,7 @@ impl Refusal {
             Self::HalfOpenOfSource => "half-open-limit-of-source",
             Self::Rate => "rate-limit-of-source",
             Self::Sources => "too-many-sources",
+            Self::Unsigned => "no-key",
         }
     }
 }

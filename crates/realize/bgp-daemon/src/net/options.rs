@@ -76,7 +76,8 @@ impl fmt::Debug for Md5Key {
     }
 }
 
-/// Whose segments a key signs: an address is a full-length prefix. An interface is needed for link-local addresses.
+/// Whose segments a key signs: an address is a full-length prefix. The interface is the device of a VRF:
+/// the kernel takes no other (`tcp_v6_parse_md5_keys`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Md5Peer {
     pub(crate) prefix: IpNet,

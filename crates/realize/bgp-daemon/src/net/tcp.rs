@@ -27,8 +27,14 @@ pub(crate) struct Dial {
     pub(crate) least_ttl: Option<u8>,
 }
 
-/// Listens on an address; IPv4 and IPv6 are separate, so that both can be wildcards.
-pub(crate) fn listen(address: SocketAddr, device: Option<&str>) -> io::Result<TcpListener> {
+/// Listens on an address; IPv4 and IPv6 are separate, so that both can be wildcards. `shared`: another socket of ours has
+/// the port for all devices, see [`share_port`]. `prepare` has the socket before the first call can come in.
+pub(crate) fn listen(
+    address: SocketAddr,
+    device: Option<&str>,
+    shared: bool,
+    prepare: impl FnOnce(&Socket),
+) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking().cloexec(),
@@ -43,9 +49,17 @@ pub(crate) fn listen(address: SocketAddr, device: Option<&str>) -> io::Result<Tc
     }
     // Answers of a listener are handed to the connections it makes; GTSM wants theirs to leave with 255.
     set_ttl(&socket, address, 255)?;
+    socket.set_reuse_port(shared)?;
     socket.bind(&address.into())?;
+    prepare(&socket);
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Lets other sockets of ours have a listener's port for single devices. Not from the start: another daemon that listens
+/// would not be noticed.
+pub(crate) fn share_port(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).set_reuse_port(true)
 }
 
 /// Begins to connect. The stream becomes writable when it is known how that went.

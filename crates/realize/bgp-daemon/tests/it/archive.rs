@@ -5,6 +5,7 @@ use crate::sessions::{head, neighbor, network, pair};
 use bgp::bmp::{self, Message, RibView};
 use bgp::message::{CodecContext, HEADER, split};
 use bgp::mrt::{self, Body};
+use bgp::nlri::Payload;
 use bgp::{Family, FamilySet};
 use std::net::{TcpListener, TcpStream};
 
@@ -138,6 +139,75 @@ fn a_station_is_told_what_is_and_what_happens_before_and_after_policy() {
     station.find("the neighbour's end", |message| {
         matches!(message, Message::PeerDown { .. })
     });
+}
+
+#[test]
+fn a_station_is_told_anew_when_the_tables_are() {
+    let (left, _right) = pair();
+    let listener = Station::listen(&left, "127.0.0.1:11019");
+    let bmp = "[[bmp]]\naddress = \"127.0.0.1:11019\"\nlocal-rib = true\n";
+    let config = head(1) + bmp + &network("203.0.113.0/24");
+    let a = Running::start(&left, &config);
+    let mut station = Station::accept(&listener);
+    station.find("the table", |message| {
+        shows(message, LOCAL, "203.0.113.0/24", "")
+    });
+    let other = config.replace("10.0.0.1", "10.0.0.9") + &network("198.51.100.0/24");
+    a.reload(&other).expect("valid");
+    let mut station = Station::accept(&listener);
+    station.find("a route that is new", |message| {
+        shows(message, LOCAL, "198.51.100.0/24", "")
+    });
+    a.reload(&config.replace("10.0.0.1", "10.0.0.9"))
+        .expect("valid");
+    station.find("its end", |message| {
+        shows(message, LOCAL, "", "198.51.100.0/24")
+    });
+}
+
+/// Two PEs announce a prefix under one RD, each with its label: a record has one, so there are two.
+#[test]
+fn a_dump_has_the_label_and_the_path_id_of_each_path() {
+    let (left, right) = pair();
+    let families = "families = { vpnv4 = { add-path = \"both\" } }";
+    let a = Running::start(&left, &(head(1) + &neighbor(2, families)));
+    let b = Running::start(&right, &(head(2) + &neighbor(1, families)));
+    let announced = |label: u32| {
+        format!("{{\"route\": \"10.1.0.0/16\", \"rd\": \"65000:8\", \"label\": {label}}}")
+    };
+    b.post("/routes", &announced(1_002)).expect("announced");
+    a.post("/routes", &announced(1_003)).expect("announced");
+    until("both paths", || {
+        let paths = a.get("/rib?family=vpnv4");
+        (paths["routes"].as_array()?.len() == 2).then_some(())
+    });
+    let file = a.path().join("dump.mrt");
+    let body = serde_json::json!({"file": file}).to_string();
+    let dumped = a.post("/mrt/dump", &body).expect("a dump");
+    // Beside it, the membership in every target that is originated for a neighbour without route-target constraint.
+    assert_eq!(dumped["routes"], 2);
+    let octets = std::fs::read(&file).expect("the dump");
+    let mut labels = Vec::new();
+    for record in mrt::records(&octets) {
+        if let Body::Rib(rib) = record.expect("a record").body {
+            let Payload::Label(label) = rib.route.payload else {
+                continue;
+            };
+            let ids: Vec<bool> = rib.paths.iter().map(|path| path.path_id != 0).collect();
+            labels.push((label.mpls(), rib.add_path, ids));
+        }
+    }
+    labels.sort();
+    assert_eq!(
+        labels,
+        [(1_002, true, vec![true]), (1_003, false, vec![false])]
+    );
+    let third = Netns::new("third");
+    let c = Running::start(&third, &head(3));
+    let loaded = c.post("/mrt/load", &body).expect("loaded");
+    assert_eq!(loaded["routes"], 2);
+    // The best of the two, our own.
+    assert_eq!(c.wait_routes("family=vpnv4", 1)[0]["label"], 1_003);
 }
 
 #[test]

@@ -163,3 +163,48 @@ fn connected_and_static_routes_are_originated_by_policy() {
     left.must("ip route del 203.0.113.0/24");
     b.wait_routes("prefix=203.0.113.0/24", 0);
 }
+
+/// The tables are built anew; what is in the kernel, what comes from it and what was announced by hand outlive that.
+#[test]
+fn another_router_id_leaves_nobody_with_the_old_tables() {
+    let (left, right) = pair();
+    right.must("ip route add 198.51.100.0/24 via 192.0.2.1");
+    let retry = "connect-retry = 1";
+    let a_config = head(1) + &neighbor(2, retry);
+    let first = network("203.0.113.0/24");
+    let a = Running::start(&left, &(a_config.clone() + &first));
+    let config = |router_id: &str| {
+        let kernel = "[[kernel]]\ntable = 254\nredistribute = [\"static\"]\n";
+        head(2).replace("10.0.0.2", router_id) + &neighbor(1, retry) + kernel
+    };
+    let b = Running::start(&right, &config("10.0.0.2"));
+    let by_hand = "{\"route\": \"192.168.7.0/24\", \"med\": 7}";
+    b.post("/routes", by_hand).expect("announced");
+    until("the route is written", || {
+        routes(&right).contains("203.0.113.0/24").then_some(())
+    });
+    a.wait_routes("neighbor=192.0.2.2", 2);
+    b.reload(&config("10.0.0.9")).expect("valid");
+    until("the session is another", || {
+        (a.neighbor("192.0.2.2")["flaps"] == 1).then_some(())
+    });
+    a.wait_up("192.0.2.2");
+    a.wait_routes("prefix=198.51.100.0/24", 1);
+    let announced = a.wait_routes("prefix=192.168.7.0/24", 1);
+    assert_eq!(announced[0]["attributes"]["med"], 7);
+    let second = network("192.168.8.0/24");
+    a.reload(&(a_config.clone() + &first + &second))
+        .expect("valid");
+    until("a new route is written beside the old one", || {
+        let shown = routes(&right);
+        let both = ["203.0.113.0/24", "192.168.8.0/24"];
+        both.iter().all(|one| shown.contains(one)).then_some(())
+    });
+    a.reload(&a_config).expect("valid");
+    until("both are withdrawn", || {
+        routes(&right).is_empty().then_some(())
+    });
+    b.request("DELETE", "/routes", "{\"route\": \"192.168.7.0/24\"}")
+        .expect("still known as announced");
+    a.wait_routes("prefix=192.168.7.0/24", 0);
+}

@@ -7,5 +7,6 @@ mod interface;
 mod kernel;
 mod lab;
 mod overlay;
+mod password;
 mod sessions;
 mod vtep;

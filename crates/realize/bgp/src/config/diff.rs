@@ -1,7 +1,8 @@
 //! What differs between two configurations, and what each difference costs: most cost no session.
 
+use super::shown::Shown;
 use super::{Config, Endpoint, Global, Neighbor};
-use std::fmt::{self, Debug};
+use std::fmt;
 
 /// What a change does to running sessions; ordered from nothing to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +43,7 @@ pub enum Part {
     Neighbor(Endpoint),
     Policy(String),
     Vrf(String),
+    MacVrf(String),
     Networks,
     Kernel,
     Monitoring,
@@ -55,6 +57,7 @@ impl fmt::Display for Part {
             Self::Neighbor(endpoint) => write!(f, "neighbor {endpoint}"),
             Self::Policy(name) => write!(f, "policy {name}"),
             Self::Vrf(name) => write!(f, "vrf {name}"),
+            Self::MacVrf(name) => write!(f, "mac-vrf {name}"),
             Self::Networks => f.write_str("networks"),
             Self::Kernel => f.write_str("kernel"),
             Self::Monitoring => f.write_str("monitoring"),
@@ -110,7 +113,7 @@ impl ConfigDiff {
         });
     }
 
-    fn compare<T: PartialEq + Debug>(
+    fn compare<T: PartialEq + Shown>(
         &mut self,
         part: &Part,
         key: &str,
@@ -118,7 +121,11 @@ impl ConfigDiff {
         cost: Cost,
     ) {
         if old != new {
-            self.push(part.clone(), format!("{key} {old:?} → {new:?}"), cost);
+            let what = match (old.shown(), new.shown()) {
+                (Some(old), Some(new)) => format!("{key} {old} → {new}"),
+                _ => format!("{key} changed"),
+            };
+            self.push(part.clone(), what, cost);
         }
     }
 
@@ -137,16 +144,16 @@ impl Config {
         global(&mut diff, &old.global, &new.global);
         neighbors(&mut diff, &old.neighbors, &new.neighbors);
         policies(&mut diff, old, new);
-        let vrfs = |config: &Self| -> Vec<(String, String)> {
-            let l3 = config
-                .vrfs
-                .iter()
-                .map(|vrf| (vrf.name.clone(), format!("{vrf:?}")));
-            let l2 = config.mac_vrfs.iter();
-            l3.chain(l2.map(|vrf| (vrf.name.clone(), format!("{vrf:?}"))))
-                .collect()
+        let vrfs = |config: &Self| -> Vec<_> {
+            let vrfs = config.vrfs.iter();
+            vrfs.map(|vrf| (vrf.name.clone(), vrf.clone())).collect()
         };
         keyed(&mut diff, &vrfs(old), &vrfs(new), Part::Vrf);
+        let mac_vrfs = |config: &Self| -> Vec<_> {
+            let vrfs = config.mac_vrfs.iter();
+            vrfs.map(|vrf| (vrf.name.clone(), vrf.clone())).collect()
+        };
+        keyed(&mut diff, &mac_vrfs(old), &mac_vrfs(new), Part::MacVrf);
         diff.differ(
             Part::Networks,
             (&old.networks, &new.networks),
@@ -227,9 +234,9 @@ fn global(diff: &mut ConfigDiff, old: &Global, new: &Global) {
         (&old.on_stop, &new.on_stop),
         Cost::Nothing,
     );
-    let tables = (&(old.shards, old.backlog), &(new.shards, new.backlog));
-    let built = Cost::Reset("tables are built with them");
-    diff.compare(&part, "shards and backlog", tables, built);
+    let built = Cost::Reset("tables are built with it");
+    diff.compare(&part, "shards", (&old.shards, &new.shards), built);
+    diff.compare(&part, "backlog", (&old.backlog, &new.backlog), built);
 }
 
 fn neighbors(diff: &mut ConfigDiff, old: &[Neighbor], new: &[Neighbor]) {
@@ -288,10 +295,11 @@ fn one_neighbor(diff: &mut ConfigDiff, part: &Part, old: &Neighbor, new: &Neighb
             None => Cost::Nothing,
         }
     );
-    compare!("timers", timers, Cost::NextSession);
+    compare!("hold-time", timers.hold, Cost::NextSession);
+    compare!("keepalive", timers.keepalive, Cost::NextSession);
+    compare!("connect-retry", timers.connect_retry, Cost::NextSession);
     compare!("bfd", bfd, Cost::Nothing);
-    compare!("graceful-restart", graceful_restart, Cost::NextSession);
-    compare!("long-lived-graceful-restart", long_lived, Cost::NextSession);
+    graceful_restart(diff, part, old, new);
     compare!("extended-messages", extended_messages, Cost::NextSession);
     compare!("import", import, Cost::PolicyRun);
     compare!("ebgp-requires-policy", require_policy, Cost::PolicyRun);
@@ -300,6 +308,28 @@ fn one_neighbor(diff: &mut ConfigDiff, part: &Part, old: &Neighbor, new: &Neighb
     compare!("allow-own-as", allow_own_as, Cost::PolicyRun);
     compare!("enforce-first-as", enforce_first_as, Cost::PolicyRun);
     families(diff, part, old, new);
+}
+
+fn graceful_restart(diff: &mut ConfigDiff, part: &Part, old: &Neighbor, new: &Neighbor) {
+    let (before, after) = (old.graceful_restart, new.graceful_restart);
+    let next = Cost::NextSession;
+    let mut compare = |key: &str, values: (&u32, &u32)| {
+        diff.compare(part, &format!("graceful-restart.{key}"), values, next);
+    };
+    let seconds = [before, after].map(|side| u32::from(side.restart_time));
+    compare("restart-time", (&seconds[0], &seconds[1]));
+    compare("stale-time", (&before.stale_time, &after.stale_time));
+    let deferral = (&before.selection_deferral, &after.selection_deferral);
+    compare("selection-deferral", deferral);
+    let modes = (&before.mode, &after.mode);
+    diff.compare(part, "graceful-restart", modes, next);
+    let notification = (&before.notification, &after.notification);
+    diff.compare(part, "graceful-restart.notification", notification, next);
+    let (before, after) = (old.long_lived, new.long_lived);
+    let key = "long-lived-graceful-restart";
+    diff.compare(part, key, (&before.enabled, &after.enabled), next);
+    let stale = (&before.stale_time, &after.stale_time);
+    diff.compare(part, &format!("{key}.stale-time"), stale, next);
 }
 
 fn families(diff: &mut ConfigDiff, part: &Part, old: &Neighbor, new: &Neighbor) {

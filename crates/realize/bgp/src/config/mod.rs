@@ -13,6 +13,7 @@ mod networks;
 mod policies;
 mod secret;
 mod services;
+mod shown;
 mod value;
 mod vrf;
 

@@ -91,7 +91,15 @@ fn route(table: &Table<'_>) -> Option<Route> {
             return None;
         }
         (Some(prefix), None) => ip_route(table, prefix)?,
-        (None, Some(evpn)) => (Nlri::Evpn(evpn), Payload::Evpn(evpn_payload(table))),
+        (None, Some(evpn)) => {
+            let payload = evpn_payload(table);
+            let floods = matches!(evpn, EvpnNlri::InclusiveMulticast { .. });
+            if floods && !table.has("vni") {
+                table.issue("vni", "is missing: broadcast of the domain is sent with it");
+                return None;
+            }
+            (Nlri::Evpn(evpn), Payload::Evpn(payload))
+        }
         (None, None) => {
             if !table.has("prefix") && !table.has("evpn") {
                 table.complain("needs prefix = \"192.0.2.0/24\" or evpn = \"65000:1:[5]:…\"");

@@ -68,11 +68,11 @@ pub struct LongLivedFamily {
 /// Why an OPEN is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("the neighbor is of AS {actual}, {expected:?} is configured: correct remote-as")]
+    #[error("the neighbor is of AS {actual}, {expected} is configured: correct remote-as")]
     RemoteAs { actual: Asn, expected: RemoteAs },
     #[error("the neighbor has our own router id {0}: give one of the two another")]
     RouterId(RouterId),
-    #[error("no address family in common: we offer {ours:?}, the neighbor {theirs:?}")]
+    #[error("no address family in common: we offer {ours}, the neighbor {theirs}")]
     Families { ours: FamilySet, theirs: FamilySet },
     #[error("our role is {ours}, so the neighbor's must be {}, but is {theirs}", ours.counterpart())]
     Role { ours: Role, theirs: Role },

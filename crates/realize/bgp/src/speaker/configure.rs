@@ -43,6 +43,12 @@ impl Speaker {
         diff
     }
 
+    /// Whether [`Speaker::configure`] with it builds the tables anew: who follows them must begin again, and what was
+    /// originated in them by other ways than the configuration is gone.
+    pub fn replaces_tables(&self, config: &Config) -> bool {
+        tables_differ(&self.config, config)
+    }
+
     fn change_tables(&mut self, old: &Config) {
         let new = &self.config;
         let mut changes = Vec::new();

@@ -34,6 +34,7 @@ pub use action::{Action, Caller, ConnId, ConnInfo, Direction, Target, Ttl};
 pub use command::{Clear, NoSuchPeer};
 pub use deferral::Start;
 pub use event::{Event, EventKind, Malformed, Refused, Swept};
+pub use originate::lead_into_vxlan;
 pub use report::{FamilyReport, PeerReport, SessionReport};
 pub use retention::Stale;
 

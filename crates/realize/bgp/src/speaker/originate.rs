@@ -1,9 +1,9 @@
 //! Routes of the configuration, in the RIB.
 
 use super::Speaker;
-use crate::attribute::{Attributes, NextHop};
+use crate::attribute::{Attributes, Encapsulation, ExtendedCommunity, NextHop, Pmsi};
 use crate::config::Network;
-use crate::nlri::Nlri;
+use crate::nlri::{EvpnNlri, Label, Nlri, Payload};
 use crate::rib::TableId;
 use std::net::IpAddr;
 
@@ -63,12 +63,38 @@ fn attributes(network: &Network) -> Attributes {
             link_local: None,
         },
     });
-    Attributes {
+    let mut attributes = Attributes {
         med: network.med,
         local_pref: network.local_pref,
         communities: network.communities.clone().into(),
         extended: network.extended.clone().into(),
         large: network.large.clone().into(),
         ..Attributes::new(network.origin, next_hop)
+    };
+    if let Payload::Evpn(payload) = &network.route.payload {
+        lead_into_vxlan(&network.route.nlri, payload.label, &mut attributes);
+    }
+    attributes
+}
+
+/// Says of an EVPN route with a VNI that it is reached through VXLAN (RFC 8365 5.1.3), and of type 3 that broadcast comes by
+/// ingress replication to its router (RFC 7432 11.2, RFC 8365 9). What is said already stays.
+pub fn lead_into_vxlan(nlri: &Nlri, vni: Label, attributes: &mut Attributes) {
+    let Nlri::Evpn(evpn) = nlri else {
+        return;
+    };
+    if vni == Label::default() {
+        return;
+    }
+    if attributes.encapsulations().next().is_none() {
+        let vxlan = ExtendedCommunity::encapsulation(Encapsulation::Vxlan);
+        let extended = attributes.extended.iter().copied();
+        attributes.extended = extended.chain([vxlan]).collect();
+    }
+    if let EvpnNlri::InclusiveMulticast { originator, .. } = evpn
+        && attributes.rare.pmsi.is_none()
+    {
+        let tunnel = Pmsi::ingress_replication(*originator, vni.vni());
+        attributes.rare.pmsi = Some(Box::new(tunnel));
     }
 }

@@ -91,6 +91,7 @@ const NEIGHBORS_HELP: &str = "Examples:
 const RIB_HELP: &str = "Examples:
   netwright bgp rib                                    the IPv4 unicast table
   netwright bgp rib vpnv4 --community 65000:100
+  netwright bgp rib vpnv4 10.1.0.0/16                  under any route distinguisher
   netwright bgp rib ipv4-unicast 10.0.0.0/8 --longer
   netwright bgp rib evpn --neighbor 192.0.2.1 --received
   netwright bgp rib ipv4-unicast --vrf red -o json";
@@ -98,10 +99,11 @@ const ROUTE_HELP: &str = "Examples:
   netwright bgp route 10.1.0.0/16                      every path, and every neighbour it is (not) sent to
   netwright bgp route 10.1.2.3                         the longest prefix that covers the address
   netwright bgp route 10.1.0.0/16 --to 192.0.2.1       one neighbour only; exit code 3 if it is not sent
-  netwright bgp why '[2]:[0]:[48]:[02:00:00:00:00:01]' --family evpn";
+  netwright bgp why '192.0.2.1:101:[2]:[0]:[48]:[02:00:00:00:00:01]'";
 const ANNOUNCE_HELP: &str = "Examples:
   netwright bgp announce 203.0.113.0/24 --next-hop 192.0.2.7 --community 65000:100
-  netwright bgp announce 203.0.113.0/24 --vrf red";
+  netwright bgp announce 203.0.113.0/24 --vrf red
+  netwright bgp announce '192.0.2.1:101:[2]:[0]:[48]:[02:00:00:00:00:01]' --vni 10101 --community target:65000:101";
 
 /// Where the daemon is, and how its answer is printed.
 #[derive(Args)]
@@ -349,5 +351,47 @@ async fn watch_events(neighbor: Option<&str>, common: &Common) -> Result<Answer>
             interrupted?;
             Ok(Answer::Yes)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    const MANUAL: &str = include_str!("../../../../../docs/bgp.md");
+
+    /// Of a command line, without what is said about it behind two spaces.
+    fn words(line: &str) -> Vec<String> {
+        let command = line.split("  ").next().unwrap_or(line);
+        let parts = command.split('\'').enumerate();
+        let words = parts.flat_map(|(n, part)| match n % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn the_examples_of_help_and_manual_are_commands() {
+        let helps = [
+            RUN_HELP,
+            RELOAD_HELP,
+            NEIGHBORS_HELP,
+            RIB_HELP,
+            ROUTE_HELP,
+            ANNOUNCE_HELP,
+        ];
+        let helps = helps.iter().flat_map(|help| help.lines());
+        let manual = MANUAL.lines().filter_map(|line| line.strip_prefix("# "));
+        let lines = helps.map(str::trim_start).chain(manual);
+        let mut examples = 0;
+        for line in lines.filter(|line| line.starts_with("netwright bgp ")) {
+            if let Err(error) = crate::Cli::try_parse_from(words(line)) {
+                panic!("{line}: {error}");
+            }
+            examples += 1;
+        }
+        assert!(examples > 20, "{examples} examples");
     }
 }

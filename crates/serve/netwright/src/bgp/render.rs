@@ -206,7 +206,7 @@ fn flatten(row: &mut Value) {
 }
 
 fn communities(attributes: &Value) -> String {
-    let kinds = ["communities", "extended", "large"];
+    let kinds = ["communities", "extended", "large", "ipv6_extended"];
     let kinds = kinds.iter().filter(|kind| !attributes[**kind].is_null());
     kinds
         .map(|kind| text(&attributes[*kind]))

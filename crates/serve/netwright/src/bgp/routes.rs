@@ -14,7 +14,7 @@ pub(crate) struct RibOptions {
     /// ipv4-unicast, ipv6-unicast, ipv4-labeled, ipv6-labeled, vpnv4, vpnv6, evpn or route-target.
     #[arg(default_value = "ipv4-unicast")]
     family: String,
-    /// Only this route: a prefix, or an EVPN route as it is printed.
+    /// Only this route: a prefix (of a VPN family: under any route distinguisher), or a route as it is printed.
     prefix: Option<String>,
     /// And all more specific ones.
     #[arg(long, requires = "prefix")]
@@ -165,6 +165,18 @@ pub(crate) struct AnnounceOptions {
     /// The VNI of an EVPN route.
     #[arg(long)]
     vni: Option<u32>,
+    /// The L3 VNI of an EVPN route of type 2.
+    #[arg(long)]
+    vni2: Option<u32>,
+    /// The gateway of an EVPN route of type 5.
+    #[arg(long)]
+    gateway: Option<std::net::IpAddr>,
+    /// The Ethernet segment of an EVPN route of type 2 or 5: ten octets, 00:11:22:33:44:55:66:77:88:99.
+    #[arg(long)]
+    esi: Option<String>,
+    /// AS numbers, the nearest first: "65010 65020".
+    #[arg(long, value_name = "PATH")]
+    as_path: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -174,7 +186,8 @@ impl AnnounceOptions {
         let body = json!({
             "route": self.route, "next_hop": self.next_hop, "communities": self.communities,
             "med": self.med, "local_pref": self.local_pref, "vrf": self.vrf, "rd": self.rd,
-            "label": self.label, "vni": self.vni,
+            "label": self.label, "vni": self.vni, "vni2": self.vni2, "gateway": self.gateway,
+            "esi": self.esi, "as_path": self.as_path,
         });
         let answer = self.common.daemon.post("/routes", &body).await?;
         self.common.view.print(&answer, render::done)?;

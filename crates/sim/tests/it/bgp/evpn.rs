@@ -95,6 +95,29 @@ fn two_frr_vteps_reach_each_other_through_us() {
     world.route(&reflector, Family::Evpn, "02:00:00:00:01:02", false);
 }
 
+/// Type 3 from the configuration: FRR sends broadcast of the domain to us (RFC 7432 11.2).
+#[test]
+fn frr_floods_to_where_our_configuration_says() {
+    if !is_root() {
+        return;
+    }
+    let mut world = World::new();
+    let own = Site::router(0);
+    let neighbors = vec![client(Site::router(1), EVPN)];
+    world.router(0, Software::Netwright, ASN, neighbors, |config| {
+        config.extra = format!(
+            "\n[[networks]]\nevpn = \"{own}:101:[3]:[0]:[32]:[{own}]\"\nvni = {VNI}\ntargets = [\"{ASN}:{VNI}\"]\n"
+        );
+    });
+    let (router, _workload) = frr_vtep(&world, 1);
+    world.session(&router, own, true);
+    world.until("our VTEP in FRR's flood list", || {
+        let show = ["fdb", "show", "dev", "vx1"];
+        let fdb = router.namespace().run("bridge", &show);
+        fdb.is_ok_and(|fdb| fdb.contains(&format!("00:00:00:00:00:00 dst {own}")))
+    });
+}
+
 /// A peer's own prefix route (type 5, RFC 9136) enters the VRF that imports its target, and leaves it again. `field` is what
 /// its label field holds.
 fn prefix_route_of(

@@ -4,7 +4,7 @@
 use super::samples::{Sample, far_prefix};
 use super::world::{ASN, Family, World, client, is_root, ours, passive};
 use sim::bgp::{Neighbor, Router, Site, Software};
-use sim::lab::ip;
+use sim::lab::{Namespace, ip};
 
 const V4: &[Family] = &[Family::Ipv4Unicast];
 const PEERS: u32 = 65_001;
@@ -126,32 +126,59 @@ fn an_unnumbered_link_with_frr_carries_ipv4() {
     });
 }
 
-/// Both sides send with the highest TTL and take nothing less (GTSM, RFC 5082).
+/// Both sides send with the highest TTL and take nothing less (GTSM, RFC 5082). What one of them sends with the TTL of an
+/// external session, as if it came from beyond the link, the other one's kernel drops.
 fn only_from_the_link(software: Software, words: &str) {
     if !is_root() {
         return;
     }
-    let mut world = World::new();
-    let script = world.next_source();
-    let secured = |neighbor: Neighbor, extra: &str| Neighbor {
-        extra: extra.to_owned(),
-        ..neighbor
-    };
-    let neighbors = vec![
-        secured(
-            Neighbor::new(Site::router(1), PEERS, V4),
-            "ttl-security = 1\n",
-        ),
-        passive(Neighbor::new(script, 65_002, V4)),
-    ];
-    let router = world.router(0, Software::Netwright, ASN, neighbors, |_| {});
-    let toward = vec![secured(Neighbor::new(Site::router(0), ASN, V4), words)];
-    let peer = world.router(1, software, PEERS, toward, |_| {});
-    world.session(&router, Site::router(1), true);
-    let session = world.script(0, 65_002, V4);
-    let sample = &Sample::of(Family::Ipv4Unicast)[0];
-    world.send(session, sample.announce(script, Some(65_002)));
-    world.route(&peer, sample.family, far_prefix(), true);
+    for secure in [[true, true], [true, false], [false, true]] {
+        let mut world = World::new();
+        let script = world.next_source();
+        let secured = |neighbor: Neighbor, extra: &str, is_secure: bool| Neighbor {
+            extra: if is_secure { extra } else { "" }.to_owned(),
+            ..neighbor
+        };
+        let neighbors = vec![
+            secured(
+                Neighbor::new(Site::router(1), PEERS, V4),
+                "ttl-security = 1\n",
+                secure[0],
+            ),
+            passive(Neighbor::new(script, 65_002, V4)),
+        ];
+        let router = world.router(0, Software::Netwright, ASN, neighbors, |_| {});
+        let toward = Neighbor::new(Site::router(0), ASN, V4);
+        let toward = vec![secured(toward, words, secure[1])];
+        let peer = world.router(1, software, PEERS, toward, |_| {});
+        if secure == [true, true] {
+            world.session(&router, Site::router(1), true);
+            let session = world.script(0, 65_002, V4);
+            let sample = &Sample::of(Family::Ipv4Unicast)[0];
+            world.send(session, sample.announce(script, Some(65_002)));
+            world.route(&peer, sample.family, far_prefix(), true);
+            continue;
+        }
+        let guarded = if secure[0] { &router } else { &peer };
+        world.until("segments from afar that are dropped", || {
+            dropped_for_their_ttl(guarded.namespace()) > 0
+        });
+        for one in [&router, &peer] {
+            let established = one.established().expect("told");
+            assert!(established.is_empty(), "{secure:?}: {established:?}");
+        }
+    }
+}
+
+fn dropped_for_their_ttl(namespace: &Namespace) -> u64 {
+    let text = namespace.run("cat", &["/proc/net/netstat"]).expect("shown");
+    let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
+    let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+    let mut pairs = names.split(' ').zip(values.split(' '));
+    let (_, value) = pairs
+        .find(|(name, _)| *name == "TCPMinTTLDrop")
+        .expect("a counter");
+    value.parse().expect("a number")
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod exchange;
 mod hostile;
 mod limits;
 mod links;
+mod overlay_restart;
 mod reflect;
 mod refresh;
 mod restart;

@@ -76,3 +76,42 @@ fn parts_are_told_apart() {
     ];
     assert_eq!(costs(&old, new), expected);
 }
+
+#[test]
+fn a_vrf_and_a_mac_vrf_may_have_one_name() {
+    let l3 = "[vrfs.v]\nrd = \"1:1\"\n";
+    let both = format!("{l3}[mac-vrfs.v]\nrd = \"1:2\"\nvni = 7\n");
+    assert_eq!(costs(&both, &both), []);
+    let mac_vrf = (Part::MacVrf("v".to_owned()), Cost::PolicyRun);
+    assert_eq!(costs(&both, l3), [mac_vrf.clone()]);
+    assert_eq!(costs(&both, &both.replace("vni = 7", "vni = 8")), [mac_vrf]);
+}
+
+#[test]
+fn values_are_shown_as_they_are_written() {
+    let what = |line: &str| {
+        let new = parse(&format!("{NEIGHBOR}{line}\n"));
+        let diff = Config::diff(&parse(NEIGHBOR), &new);
+        diff.changes[0].what.clone()
+    };
+    for (line, expected) in [
+        ("hold-time = 30", "hold-time 90 → 30"),
+        ("description = \"x\"", "description none → x"),
+        ("ttl-security = 1", "ttl none → ttl-security 1"),
+        ("role = \"peer\"", "role none → peer"),
+        ("password = \"hunter2\"", "password changed"),
+        (
+            "families = [\"evpn\", \"vpnv4\"]",
+            "families ipv4-unicast → vpnv4, evpn",
+        ),
+        (
+            "graceful-restart.restart-time = 10",
+            "graceful-restart.restart-time 120 → 10",
+        ),
+    ] {
+        assert_eq!(what(line), expected);
+    }
+    let external = NEIGHBOR.replace("= 1", "= \"external\"");
+    let diff = Config::diff(&parse(NEIGHBOR), &parse(&external));
+    assert_eq!(diff.changes[0].what, "remote-as 1 → external");
+}

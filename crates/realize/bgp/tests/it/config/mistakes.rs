@@ -322,6 +322,12 @@ const ELSEWHERE: &[(&str, usize, &str, &str)] = &[
         "is missing",
     ),
     (
+        "[[networks]]\nevpn = \"1:1:[3]:[0]:[32]:[192.0.2.1]\"",
+        4,
+        "networks[0].vni",
+        "is missing",
+    ),
+    (
         "[[kernel]]\ntable = 255",
         5,
         "kernel[0].table",

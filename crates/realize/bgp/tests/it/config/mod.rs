@@ -9,6 +9,7 @@ use bgp::message::{AddPathMode, Role};
 use bgp::rib::NextHopMode;
 
 const SAMPLE: &str = include_str!("../../../../../../docs/bgp-sample.toml");
+const MANUAL: &str = include_str!("../../../../../../docs/bgp.md");
 
 fn sample() -> Config {
     Config::parse(SAMPLE).unwrap_or_else(|errors| panic!("the sample:\n{errors}"))
@@ -96,6 +97,26 @@ fn three_lines_and_a_neighbor_are_enough() {
     );
     assert!(one.long_lived.enabled && one.require_policy);
     assert_eq!(config.global.cluster_id, config.global.router_id);
+}
+
+/// Each example of the manual stands for itself, beside a head and what its names stand for.
+#[test]
+fn the_examples_of_the_manual_are_valid() {
+    let mut examples = 0;
+    let blocks = MANUAL.split("```toml\n").skip(1);
+    for block in blocks.filter_map(|block| block.split("```").next()) {
+        let mut text = String::new();
+        if !block.contains("[global]") {
+            text += "[global]\nasn = 65000\nrouter-id = \"192.0.2.1\"\n";
+        }
+        if block.contains("\"ours\"") && !block.contains("[policies.ours]") {
+            text += "[policies.ours]\ndefault = \"accept\"\n";
+        }
+        text += block;
+        Config::parse(&text).unwrap_or_else(|errors| panic!("{block}\n{errors}"));
+        examples += 1;
+    }
+    assert!(examples >= 8, "{examples} examples");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod connections;
 mod operate;
+mod originate;
 mod ranges;
 mod restart;
 mod states;
