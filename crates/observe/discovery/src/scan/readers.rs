@@ -385,7 +385,7 @@ fn read_namespaces(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft
 
 /// Running domains by their number, others by name as libvirt takes either; names that are no number or UUID are left out.
 fn domain_ids(answers: &Answers) -> Result<Vec<String>, Gap> {
-    let listed = libvirt::list(&answers.output(VIRSH)?);
+    let listed = libvirt::list(&answers.output(VIRSH)?).map_err(broken)?;
     Ok(listed
         .into_iter()
         .filter_map(|domain| domain.id)
@@ -423,7 +423,7 @@ fn read_instances(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>
 
 fn read_bridges(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap> {
     let bridges = match answers.output(BRCTL) {
-        Ok(text) => bridge::brctl(&text),
+        Ok(text) => bridge::brctl(&text).map_err(broken)?,
         Err(_) => vconnectors::bridges(&interfaces(answers, IP_LINK)?),
     };
     // Old iproute2 lacks it; then spanning tree says nothing.
@@ -439,8 +439,10 @@ fn read_bridge_domains(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<D
 
 /// What stands on each bridge is asked only of bridges that are not Neutron's own.
 fn second_ovs(answers: &Answers) -> Vec<Command> {
-    let switch = ovs::switch(&answers.output(OVS_SHOW).unwrap_or_default());
+    let switch = answers.output(OVS_SHOW).ok();
+    let switch = switch.and_then(|text| ovs::switch(&text).ok());
     let names: Vec<String> = switch
+        .unwrap_or_default()
         .bridges
         .into_iter()
         .map(|bridge| bridge.name)
@@ -450,7 +452,7 @@ fn second_ovs(answers: &Answers) -> Vec<Command> {
 }
 
 fn ovs_edge(subject: &Subject<'_>, answers: &Answers) -> Result<Option<Draft>, Gap> {
-    let switch = ovs::switch(&answers.output(OVS_SHOW)?);
+    let switch = ovs::switch(&answers.output(OVS_SHOW)?).map_err(broken)?;
     let ports = answers
         .output(OVS_PORTS)
         .or_else(|gap| answers.output(OVS_PORTS_OLD).map_err(|_| gap))?;
