@@ -42,6 +42,13 @@ impl Output {
         Ok(())
     }
 
+    /// Says that something was done that has no answer of its own; to people only.
+    pub(crate) fn done(&self, text: impl FnOnce() -> String) {
+        if self.output == Format::Table {
+            println!("{}", text());
+        }
+    }
+
     /// Prints a list.
     pub(crate) fn list(&self, answer: &Value, list: &List<'_>) -> Result<()> {
         if self.output == Format::Csv {

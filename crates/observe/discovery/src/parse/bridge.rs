@@ -1,7 +1,7 @@
 //! Linux bridges: `brctl show`, `bridge link show`, `bridge fdb show`.
 
-use super::MAX_ENTRIES;
 use super::text::after;
+use super::{MAX_ENTRIES, ParseError};
 use model::Mac;
 use std::net::IpAddr;
 
@@ -15,7 +15,16 @@ pub struct Bridge {
 }
 
 /// The bridges of `brctl show`; members after the first stand on lines of their own.
-pub fn brctl(text: &str) -> Vec<Bridge> {
+///
+/// # Errors
+/// The heading is missing, which is there even when no bridge is.
+pub fn brctl(text: &str) -> Result<Vec<Bridge>, ParseError> {
+    if !text.lines().any(|line| line.starts_with("bridge name")) {
+        return Err(ParseError::Shape {
+            format: "brctl show",
+            what: "heading",
+        });
+    }
     let mut bridges: Vec<Bridge> = Vec::new();
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -38,7 +47,7 @@ pub fn brctl(text: &str) -> Vec<Bridge> {
             _ => {}
         }
     }
-    bridges
+    Ok(bridges)
 }
 
 /// An entry of a forwarding database.

@@ -24,8 +24,18 @@ pub struct Listed {
 }
 
 /// The domains of `virsh list`, with or without `--all`. Headings in any language have no number or dash in front.
-pub fn list(text: &str) -> Vec<Listed> {
-    text.lines()
+///
+/// # Errors
+/// The rule below the headings is missing, which is there even when no domain is.
+pub fn list(text: &str) -> Result<Vec<Listed>, ParseError> {
+    if !text.lines().any(|line| line.trim().starts_with("---")) {
+        return Err(ParseError::Shape {
+            format: "virsh list",
+            what: "heading",
+        });
+    }
+    let listed = text
+        .lines()
         .filter_map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let [id, name, state @ ..] = words.as_slice() else {
@@ -43,7 +53,8 @@ pub fn list(text: &str) -> Vec<Listed> {
             })
         })
         .take(super::MAX_ENTRIES)
-        .collect()
+        .collect();
+    Ok(listed)
 }
 
 /// A domain: one virtual machine.
@@ -242,6 +253,7 @@ mod tests {
     fn a_running_and_a_stopped_domain() {
         let listed =
             list(" Id   Name   State\n------\n 3    vm-1   running\n -    vm-2   shut off\n");
+        let listed = listed.expect("a list");
         assert_eq!(listed.len(), 2);
         assert_eq!((listed[1].id, listed[1].state.as_str()), (None, "shut off"));
     }

@@ -1,7 +1,7 @@
 //! Open vSwitch: `ovs-vsctl show`, `ovs-vsctl list-ifaces`, `ovs-dpctl show` and its twin `ovs-appctl dpctl/show`.
 
-use super::MAX_ENTRIES;
 use super::text::{indent, unquoted};
+use super::{MAX_ENTRIES, ParseError};
 use std::collections::BTreeMap;
 
 /// The switch as `ovs-vsctl show` prints it.
@@ -42,7 +42,10 @@ pub struct OvsInterface {
 }
 
 /// `ovs-vsctl show`.
-pub fn switch(text: &str) -> Switch {
+///
+/// # Errors
+/// The database's UUID is missing, which is there even when no bridge is.
+pub fn switch(text: &str) -> Result<Switch, ParseError> {
     let mut switch = Switch::default();
     let mut entries = 0;
     for line in text.lines() {
@@ -59,7 +62,13 @@ pub fn switch(text: &str) -> Switch {
             break;
         }
     }
-    switch
+    match switch.id.is_empty() {
+        true => Err(ParseError::Shape {
+            format: "ovs-vsctl show",
+            what: "UUID",
+        }),
+        false => Ok(switch),
+    }
 }
 
 /// Takes one line in; true if it began a bridge, a port or an interface.
@@ -221,7 +230,7 @@ mod tests {
 
     #[test]
     fn bonds_trunks_errors_and_quoted_commas() {
-        let switch = switch(SHOW);
+        let switch = switch(SHOW).expect("a switch");
         assert_eq!(switch.version.as_deref(), Some("3.1.0"));
         let [bond, tunnel] = switch.bridges[0].ports.as_slice() else {
             panic!("two ports")

@@ -1,5 +1,6 @@
 //! What discovery makes of recorded and of real inputs.
 
+mod bad_output;
 mod certificates;
 mod configuration;
 mod database;

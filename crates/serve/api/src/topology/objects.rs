@@ -62,7 +62,7 @@ impl Filter {
     fn take(params: &mut Params, seen: &Seen) -> Result<Self, MapError> {
         let below: Option<String> = params.take("below")?;
         Ok(Self {
-            types: params.take_all("type")?,
+            types: types(params, seen)?,
             host: params.take("host")?,
             tenant: params.take("tenant")?,
             status: params.take("status")?,
@@ -96,6 +96,25 @@ impl Filter {
             && self
                 .below
                 .is_none_or(|above| version.ancestry(handle).contains(&above))
+    }
+}
+
+/// The object types asked for; one nobody declared is a mistake of the one who asks.
+fn types(params: &mut Params, seen: &Seen) -> Result<Vec<ObjectType>, MapError> {
+    let types: Vec<ObjectType> = params.take_all("type")?;
+    let declarations = seen.version.declarations();
+    match types
+        .iter()
+        .find(|name| declarations.object_type(name).is_none())
+    {
+        None => Ok(types),
+        Some(unknown) => {
+            let known = declarations.object_types().map(|rule| rule.name.as_str());
+            let known = known.collect::<Vec<_>>().join(", ");
+            Err(MapError::Malformed(format!(
+                "there is no object type '{unknown}'; there are {known}"
+            )))
+        }
     }
 }
 
@@ -260,7 +279,7 @@ pub(super) async fn search(question: Question) -> Result<Json<Value>, MapError> 
     } = question;
     let query = SearchQuery {
         text: params.need("q")?,
-        types: params.take_all("type")?,
+        types: types(&mut params, &seen)?,
         limit: params.limit(20, 200)?,
     };
     params.done()?;

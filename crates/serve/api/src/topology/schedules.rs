@@ -226,6 +226,32 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// From now on its due times pass.
+pub(super) async fn pause(
+    asker: Asker,
+    Path(values): Path<BTreeMap<String, String>>,
+) -> Result<Json<Value>, MapError> {
+    set_paused(&asker, &segment::<String>(&values, "name")?, true).await
+}
+
+/// It runs again at its due times; those that passed are not made up for.
+pub(super) async fn resume(
+    asker: Asker,
+    Path(values): Path<BTreeMap<String, String>>,
+) -> Result<Json<Value>, MapError> {
+    set_paused(&asker, &segment::<String>(&values, "name")?, false).await
+}
+
+async fn set_paused(asker: &Asker, name: &str, paused: bool) -> Result<Json<Value>, MapError> {
+    let mut row = known(asker, name)?;
+    row.schedule.paused = paused;
+    row.schedule.since = Timestamp::now();
+    let answer = json!({"schedule": told(asker, &row, None)});
+    let inventory = asker.inventory.clone();
+    blocking(move || inventory.put_schedule(row, true)).await?;
+    Ok(Json(answer))
+}
+
 /// Does now what the schedule does when it is due.
 pub(super) async fn run(
     asker: Asker,

@@ -87,6 +87,9 @@ pub(crate) async fn run(verb: Verb) -> Result<Answer> {
                     None,
                 )
                 .await?;
+            common
+                .output
+                .done(|| format!("environment {name} is removed"));
             Ok(Answer::Yes)
         }
     }
@@ -108,17 +111,22 @@ async fn put(from: FromFile, method: Method) -> Result<Answer> {
         Method::POST => "/environments".to_owned(),
         _ => format!("/environments/{}", segment(name)),
     };
+    let mut tests = Value::Null;
     if test {
         let path = match method {
             Method::POST => "/test".to_owned(),
             _ => format!("{path}/test"),
         };
-        let tried = common.send(Method::POST, &path, Some(&body)).await?;
-        if let Answer::No = tested(&common, &tried)? {
-            return Ok(Answer::No);
+        let mut tried = common.send(Method::POST, &path, Some(&body)).await?;
+        if !all_reached(&tried) {
+            return tested(&common, &tried);
         }
+        tests = tried["results"].take();
     }
-    let answer = common.send(method, &path, Some(&body)).await?;
+    let mut answer = common.send(method, &path, Some(&body)).await?;
+    if test {
+        answer["tests"] = tests;
+    }
     common.output.print(&answer, |answer| {
         format!(
             "environment {} is kept; netwright scan run --env {0} reads it",
@@ -135,16 +143,22 @@ fn tested(common: &Common, answer: &Value) -> Result<Answer> {
         ("ms", "milliseconds"),
         ("Detail", "detail"),
     ];
-    let results = rows(answer, "results");
-    let all = results.iter().all(|result| result["reached"] == true);
     let list = Rows {
         columns: COLUMNS,
-        rows: results,
+        rows: rows(answer, "results"),
         nothing: "nothing to test: the settings say no way to reach it",
         foot: String::new(),
     };
     common.output.list(answer, &list)?;
-    Ok(if all { Answer::Yes } else { Answer::No })
+    Ok(match all_reached(answer) {
+        true => Answer::Yes,
+        false => Answer::No,
+    })
+}
+
+fn all_reached(answer: &Value) -> bool {
+    let results = rows(answer, "results");
+    results.iter().all(|result| result["reached"] == true)
 }
 
 fn list(answer: &Value) -> Rows<'static> {

@@ -90,6 +90,7 @@ pub(crate) async fn run(verb: Verb) -> Result<Answer> {
             common
                 .send(Method::DELETE, &format!("/reports/{id}"), None)
                 .await?;
+            common.output.done(|| format!("report {id} is deleted"));
         }
     }
     Ok(Answer::Yes)

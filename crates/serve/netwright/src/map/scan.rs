@@ -99,6 +99,7 @@ pub(crate) async fn run(verb: Verb) -> Result<Answer> {
             common
                 .send(Method::DELETE, &format!("/scans/{id}"), None)
                 .await?;
+            common.output.done(|| format!("scan {id} is cancelled"));
             Ok(Answer::Yes)
         }
     }

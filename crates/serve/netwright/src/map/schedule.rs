@@ -18,6 +18,10 @@ pub(crate) enum Verb {
     Report(AddReport),
     /// Do now what a schedule does when it is due.
     Run(Named),
+    /// Let its due times pass until it is resumed.
+    Pause(Named),
+    /// Run it at its due times again; those that passed are not made up for.
+    Resume(Named),
     /// Remove a schedule; what it made stays.
     Remove(Named),
 }
@@ -110,13 +114,30 @@ pub(crate) async fn run(verb: Verb) -> Result<Answer> {
         Verb::Run(Named { name, common }) => {
             let path = format!("/schedules/{}/run", segment(&name));
             common.send(Method::POST, &path, None).await?;
+            common.output.done(|| {
+                format!("schedule {name} runs now; netwright scan list or report list shows what comes of it")
+            });
         }
+        Verb::Pause(named) => set_paused(named, "pause", "is paused").await?,
+        Verb::Resume(named) => set_paused(named, "resume", "runs at its times again").await?,
         Verb::Remove(Named { name, common }) => {
             let path = format!("/schedules/{}", segment(&name));
             common.send(Method::DELETE, &path, None).await?;
+            common
+                .output
+                .done(|| format!("schedule {name} is removed; what it made stays"));
         }
     }
     Ok(Answer::Yes)
+}
+
+async fn set_paused(named: Named, verb: &str, told: &str) -> Result<()> {
+    let Named { name, common } = named;
+    let path = format!("/schedules/{}/{verb}", segment(&name));
+    let answer = common.send(Method::POST, &path, None).await?;
+    common
+        .output
+        .print(&answer, |_| format!("schedule {name} {told}"))
 }
 
 async fn add_report(report: AddReport) -> Result<()> {

@@ -149,6 +149,9 @@ pub(crate) async fn run(verb: Verb) -> Result<Answer> {
         Verb::Delete(Delete { number, of, common }) => {
             let path = of.path(&format!("versions/{number}"));
             common.send(Method::DELETE, &path, None).await?;
+            common
+                .output
+                .done(|| format!("version {number} is forgotten"));
         }
     }
     Ok(Answer::Yes)

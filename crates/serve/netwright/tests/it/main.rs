@@ -1,6 +1,7 @@
 //! The binary as an operator runs it: starting, stopping, refusing, and being killed.
 
 mod bgp;
+mod map;
 mod mtls;
 
 use std::fs::File;

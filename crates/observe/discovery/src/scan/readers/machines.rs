@@ -66,7 +66,7 @@ fn read_namespaces(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft
 
 /// Running domains by their number: only they have interfaces on the host.
 fn domain_ids(answers: &Answers) -> Result<Vec<String>, Gap> {
-    let listed = libvirt::list(&answers.output(VIRSH)?);
+    let listed = libvirt::list(&answers.output(VIRSH)?).map_err(broken)?;
     Ok(listed
         .into_iter()
         .filter_map(|domain| domain.id)

@@ -1,8 +1,8 @@
 //! What switches packets on a host: bridges, Open vSwitch, VPP, SR-IOV, and the ends of its tunnels.
 
 use super::{
-    FDB, IP_ADDRESS, IP_LINK, Reader, SYSFS, VPP_HARDWARE, each, host, interfaces, names_of,
-    nothing,
+    FDB, IP_ADDRESS, IP_LINK, Reader, SYSFS, VPP_HARDWARE, broken, each, host, interfaces,
+    names_of, nothing,
 };
 use crate::host::{Subject, oteps, vconnectors, vedges};
 use crate::parse::{bridge, ovs, sysfs, vpp};
@@ -67,7 +67,7 @@ pub(super) const READERS: &[Reader] = &[
 
 fn read_bridges(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<Draft>, Gap> {
     let bridges = match answers.output(BRCTL) {
-        Ok(text) => bridge::brctl(&text),
+        Ok(text) => bridge::brctl(&text).map_err(broken)?,
         Err(_) => vconnectors::bridges(&interfaces(answers, IP_LINK)?),
     };
     // Old iproute2 lacks it; then spanning tree says nothing.
@@ -83,8 +83,10 @@ fn read_bridge_domains(subject: &Subject<'_>, answers: &Answers) -> Result<Vec<D
 
 /// What stands on each bridge is asked only of bridges that are not Neutron's own.
 fn second_ovs(answers: &Answers) -> Vec<Command> {
-    let switch = ovs::switch(&answers.output(OVS_SHOW).unwrap_or_default());
+    let switch = answers.output(OVS_SHOW).ok();
+    let switch = switch.and_then(|text| ovs::switch(&text).ok());
     let names: Vec<String> = switch
+        .unwrap_or_default()
         .bridges
         .into_iter()
         .map(|bridge| bridge.name)
@@ -94,7 +96,7 @@ fn second_ovs(answers: &Answers) -> Vec<Command> {
 }
 
 fn ovs_edge(subject: &Subject<'_>, answers: &Answers) -> Result<Option<Draft>, Gap> {
-    let switch = ovs::switch(&answers.output(OVS_SHOW)?);
+    let switch = ovs::switch(&answers.output(OVS_SHOW)?).map_err(broken)?;
     let ports = answers
         .output(OVS_PORTS)
         .or_else(|gap| answers.output(OVS_PORTS_OLD).map_err(|_| gap))?;

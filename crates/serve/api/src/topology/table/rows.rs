@@ -477,6 +477,22 @@ fn of_schedules() -> Vec<Endpoint> {
         ),
         Endpoint::new(
             "POST",
+            "/schedules/{name}/pause",
+            schedules::pause,
+            "From now on its due times pass.",
+            &["schedule"],
+        )
+        .status(200),
+        Endpoint::new(
+            "POST",
+            "/schedules/{name}/resume",
+            schedules::resume,
+            "It runs again at its due times; those that passed are not made up for.",
+            &["schedule"],
+        )
+        .status(200),
+        Endpoint::new(
+            "POST",
             "/schedules/{name}/run",
             schedules::run,
             "Does now what it does when it is due.",
