@@ -10,6 +10,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -20,28 +21,48 @@ use topology::{
 /// How long something may take that must happen; generous, because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A broker of our own: its node name, folders and ports are of this process, and it listens on loopback only.
-struct Broker {
+/// A broker of our own: its folders and ports are of this process, and it listens on loopback only.
+pub(crate) struct Broker {
     child: Child,
-    node: String,
     port: u16,
+    /// On `127.0.0.1`, and on `127.0.0.2`, which its certificate does not name.
+    pub(crate) tls_port: Option<u16>,
     folder: tempfile::TempDir,
 }
 
+/// Files of a server: its certificate and its key.
+pub(crate) struct Tls {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
 impl Broker {
-    fn start() -> Result<Self> {
+    pub(crate) fn start(tls: Option<Tls>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
-        let node = format!("netwright{}@localhost", std::process::id());
+        let mut config =
+            format!("listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = true\nlog.file = false\n");
+        let mut tls_port = None;
+        if let Some(Tls { certificate, key }) = tls {
+            let port = *tls_port.insert(free_port()?);
+            config += &format!(
+                "listeners.ssl.1 = 127.0.0.1:{port}\nlisteners.ssl.2 = 127.0.0.2:{port}\n\
+                 ssl_options.certfile = {}\nssl_options.keyfile = {}\n",
+                certificate.display(),
+                key.display()
+            );
+        }
+        std::fs::write(folder.path().join("rabbitmq.conf"), config)?;
+        std::fs::write(folder.path().join("enabled_plugins"), "[].\n")?;
         Ok(Self {
-            child: spawn(&node, port, folder.path())?,
-            node,
+            child: spawn(folder.path())?,
             port,
+            tls_port,
             folder,
         })
     }
 
-    fn kill(&mut self) -> Result<()> {
+    pub(crate) fn kill(&mut self) -> Result<()> {
         // The start script's child is the virtual machine; both are of the group.
         let group = nix::unistd::Pid::from_raw(i32::try_from(self.child.id())?);
         nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL)?;
@@ -49,8 +70,8 @@ impl Broker {
         Ok(())
     }
 
-    fn restart(&mut self) -> Result<()> {
-        self.child = spawn(&self.node, self.port, self.folder.path())?;
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        self.child = spawn(self.folder.path())?;
         Ok(())
     }
 
@@ -59,7 +80,7 @@ impl Broker {
         Ok(Connection::connect(&uri, ConnectionProperties::default()).await?)
     }
 
-    async fn publish(&self, body: &[u8]) -> Result<()> {
+    pub(crate) async fn publish(&self, body: &[u8]) -> Result<()> {
         let connection = self.connect().await?;
         let channel = connection.create_channel().await?;
         let exchange = "neutron";
@@ -113,19 +134,14 @@ impl Broker {
 }
 
 /// Starts the server and waits until it says that it has.
-fn spawn(node: &str, port: u16, folder: &std::path::Path) -> Result<Child> {
+fn spawn(folder: &Path) -> Result<Child> {
     use std::os::unix::process::CommandExt;
     let distribution = free_port()?;
-    let config = folder.join("rabbitmq.conf");
-    std::fs::write(
-        &config,
-        format!("listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = true\nlog.file = false\n"),
-    )?;
-    std::fs::write(folder.join("enabled_plugins"), "[].\n")?;
     // The package's wrapper would change to its own user; the server itself runs as anybody.
     let mut child = Command::new("/usr/lib/rabbitmq/bin/rabbitmq-server")
-        .env("RABBITMQ_NODENAME", node)
-        .env("RABBITMQ_CONFIG_FILE", &config)
+        // Nobody asks for it by name: there is no port mapper.
+        .env("RABBITMQ_NODENAME", "netwright@localhost")
+        .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
         .env(
             "RABBITMQ_ENABLED_PLUGINS_FILE",
             folder.join("enabled_plugins"),
@@ -171,7 +187,7 @@ impl Drop for Broker {
     }
 }
 
-fn notification(event_type: &str, id: &str, at: &str, payload: Value) -> Vec<u8> {
+pub(crate) fn notification(event_type: &str, id: &str, at: &str, payload: Value) -> Vec<u8> {
     let message = json!({
         "event_type": event_type, "message_id": id, "publisher_id": "network.node-6", "priority": "INFO", "timestamp": at,
         "_context_project_id": "p1", "_context_project_name": "red", "payload": payload,
@@ -181,11 +197,11 @@ fn notification(event_type: &str, id: &str, at: &str, payload: Value) -> Vec<u8>
         .into_bytes()
 }
 
-fn update(id: &str, at: &str, payload: Value) -> Vec<u8> {
+pub(crate) fn update(id: &str, at: &str, payload: Value) -> Vec<u8> {
     notification("network.update.end", id, at, payload)
 }
 
-fn network(name: &str) -> Value {
+pub(crate) fn network(name: &str) -> Value {
     json!({"network": {"id": "n1", "name": name, "tenant_id": "p1", "admin_state_up": true, "subnets": [], "status": "ACTIVE",
                        "provider:network_type": "vxlan", "provider:segmentation_id": 8, "mtu": 1450}})
 }
@@ -204,7 +220,7 @@ fn project_known(environment: &Environment) -> Result<Reading> {
 }
 
 /// Until the listener is as wanted.
-async fn until_status(
+pub(crate) async fn until_status(
     board: &StatusBoard,
     environment: &Environment,
     what: &str,
@@ -223,7 +239,7 @@ async fn until_status(
 }
 
 /// Until the network has this name.
-async fn until_named(map: &LiveMap, name: &str) -> Result<()> {
+pub(crate) async fn until_named(map: &LiveMap, name: &str) -> Result<()> {
     let key = ObjectRef::new("network", "n1")?;
     let mut changes = map.subscribe();
     let reached = async {
@@ -277,7 +293,7 @@ async fn odd_messages(broker: &Broker, map: &LiveMap, board: &StatusBoard) -> Re
 }
 
 /// An inventory with an environment that has a project.
-fn with_project(dir: &std::path::Path, environment: &Environment) -> Result<Inventory> {
+pub(crate) fn with_project(dir: &Path, environment: &Environment) -> Result<Inventory> {
     let inventory = Inventory::open(dir)?;
     inventory.add_environment(Config::new(environment.clone()), &Credentials::default())?;
     inventory.map(environment)?.apply(&Batch {
@@ -290,7 +306,7 @@ fn with_project(dir: &std::path::Path, environment: &Environment) -> Result<Inve
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_reach_the_map_whatever_happens_to_the_broker() -> Result<()> {
-    let mut broker = Broker::start()?;
+    let mut broker = Broker::start(None)?;
     let environment = Environment::new("cloud")?;
     let dir = tempfile::tempdir()?;
     let inventory = with_project(dir.path(), &environment)?;

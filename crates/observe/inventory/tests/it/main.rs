@@ -1,6 +1,7 @@
 //! The maps of a controller over its life: kept, read, scanned, stopped and started again.
 
 mod broker;
+mod broker_tls;
 mod own;
 
 use discovery::environment::{Config, Credentials};
