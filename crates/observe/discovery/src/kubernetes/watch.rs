@@ -8,7 +8,7 @@ use crate::scan::{reading_of, source};
 use crate::{Error, Result};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use topology::{Draft, Environment, ObjectKey, Reading};
+use topology::{Draft, Environment, ObjectKey, Reading, Source};
 
 /// Bytes one event may have.
 const MAX_LINE: usize = 8 << 20;
@@ -95,8 +95,9 @@ impl Backend {
     async fn read(&self, cluster: &Kubernetes, environment: &Environment) -> Result<Reading> {
         let (namespace, service) = (&self.namespace, &self.service);
         let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
-        let slices = cluster.list(&path).await?.items;
+        // Dated before it is asked: what is said meanwhile is newer.
         let mut reading = Reading::named(source("event", cluster.url()));
+        let slices = cluster.list(&path).await?.items;
         if let Ok(key) = ObjectKey::new(environment, "vservice", &self.uid) {
             let part = Draft::part(key)
                 .with("pods", drafts::pods_of(namespace, service, &slices))
@@ -184,9 +185,12 @@ pub async fn follow(
 ) -> Result<()> {
     loop {
         if version.is_empty() {
+            // Dated before it is asked: what the other watches say meanwhile is newer.
+            let source = source("kubernetes", cluster.url());
             let list = cluster.list(collection.path()).await?;
             *version = list.resource_version;
-            if let Some(reading) = listed(cluster, collection, environment, &list.items).await?
+            let listed = listed(cluster, collection, environment, source, &list.items).await?;
+            if let Some(reading) = listed
                 && readings.send(reading).await.is_err()
             {
                 return Ok(());
@@ -206,6 +210,7 @@ async fn listed(
     cluster: &Kubernetes,
     collection: Collection,
     environment: &Environment,
+    source: Source,
     items: &[Value],
 ) -> Result<Option<Reading>> {
     let drafts = match collection {
@@ -220,7 +225,6 @@ async fn listed(
             .flat_map(|item| collection.drafts(environment, item))
             .collect(),
     };
-    let source = source("kubernetes", cluster.url());
     let reading = reading_of(source, collection.types(), None, drafts, None);
     Ok(Some(reading))
 }

@@ -4,11 +4,12 @@ use super::host::{HostRead, HostScan};
 use super::readers::{HostReader, On, Reader};
 use super::restrict::restrict;
 use super::tree::{Facts, Tree};
-use super::{Context, Source, reading_of, source};
+use super::{Context, Source, dated, reading_of, source};
 use crate::host::known::Known;
 use crate::ssh::Hosts;
 use crate::{Error, Result};
 use futures::StreamExt;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,6 +46,24 @@ pub struct Start {
     pub host: Option<String>,
     /// Only objects of these types; all if empty.
     pub types: Vec<ObjectType>,
+}
+
+/// Types whose readings others need: what they hang below or are named after.
+const NEEDS: &[(&str, &[&str])] = &[
+    ("vnic", &["instance", "host"]),
+    ("instance", &["host"]),
+    ("port", &["network", "project"]),
+];
+
+/// Whether a reader has anything to say of the types that are wanted. A host is one session, in which all of its readers are asked.
+fn serves(reader: &Reader, types: &[ObjectType]) -> bool {
+    let wanted = |name: &&str| {
+        types.iter().any(|wanted| {
+            let mut needs = NEEDS.iter().filter(|(of, _)| *of == wanted.as_str());
+            wanted.as_str() == *name || needs.any(|(_, needed)| needed.contains(name))
+        })
+    };
+    types.is_empty() || matches!(reader.on, On::Host(_)) || reader.types.iter().any(wanted)
 }
 
 /// The kind of source a reader of an API or a database speaks for: the first word of its name.
@@ -134,9 +153,10 @@ impl Scan<'_> {
 
     async fn read_all(&self, request: &Request) -> Outcome {
         let start = request.start.as_ref();
-        let readers = self
+        let mut readers = self
             .tree
             .readers(&request.facts, start.map(|start| &start.key.object_type));
+        readers.retain(|reader| start.is_none_or(|start| serves(reader, &start.types)));
         let mut outcome = Outcome::default();
         let (fabric, early): (Vec<_>, Vec<_>) = readers
             .iter()
@@ -149,7 +169,8 @@ impl Scan<'_> {
         for reading in &outcome.readings {
             known.learn(&reading.drafts);
         }
-        for source in self.sources {
+        let hosts_are_read = readers.iter().any(|r| matches!(r.on, On::Host(_)));
+        for source in self.sources.iter().filter(|_| hosts_are_read) {
             if let Err(error) = source.teach(&mut known).await {
                 outcome
                     .faults
@@ -182,6 +203,7 @@ impl Scan<'_> {
             readings: &outcome.readings,
         };
         let limit = request.limits.reader_within;
+        let began = Timestamp::now();
         let read = tokio::time::timeout(limit, asked.read(reader.name, context)).await;
         let read = read.unwrap_or_else(|_| {
             Err(Error::TimedOut {
@@ -199,7 +221,7 @@ impl Scan<'_> {
                             .push((reader.name.to_owned(), reason.to_string()));
                     }
                 }
-                outcome.readings.extend(readings);
+                outcome.readings.extend(dated(readings, began));
                 (self.progress)(Progress::Reader {
                     name: reader.name,
                     objects,
@@ -214,13 +236,14 @@ impl Scan<'_> {
                     name: reader.name,
                     reason: reason.clone(),
                 });
-                outcome.readings.push(reading_of(
+                let unread = reading_of(
                     source(kind_of(reader), asked.name()),
                     reader.types,
                     None,
                     Vec::new(),
                     Some(reason),
-                ));
+                );
+                outcome.readings.extend(dated(vec![unread], began));
             }
         }
     }
@@ -272,24 +295,26 @@ impl Scan<'_> {
         let (scan, done) = (&scan, &done);
         let mut results = futures::stream::iter(ids)
             .map(|host| async move {
+                let began = Timestamp::now();
                 let read = self.read_host(scan, hosts, &host, request.limits).await;
                 let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                 self.tell_host(&host, &read, done, of);
-                (host, read)
+                (host, began, read)
             })
             .buffer_unordered(request.limits.hosts.max(1));
-        while let Some((host, read)) = results.next().await {
+        while let Some((host, began, read)) = results.next().await {
             match read {
                 Ok(read) => {
                     outcome.hosts_read += 1;
                     outcome.round_trips = outcome.round_trips.max(read.round_trips);
-                    outcome.readings.extend(read.readings);
+                    outcome.readings.extend(dated(read.readings, began));
                     let gaps = read.gaps.into_iter().map(|gap| (host.clone(), gap));
                     outcome.faults.extend(gaps);
                 }
                 Err(error) => {
                     let reason = error.to_string();
-                    outcome.readings.extend(scan.unread(&host, &reason));
+                    let unread = scan.unread(&host, &reason).into_iter().collect();
+                    outcome.readings.extend(dated(unread, began));
                     outcome.faults.push((host, reason));
                 }
             }
@@ -334,5 +359,126 @@ impl Scan<'_> {
                 of,
             },
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ssh::Session;
+    use futures::future::BoxFuture;
+    use std::sync::Mutex;
+
+    /// Notes when it is asked, takes a while, and dates what it says by the end of that.
+    #[derive(Default)]
+    struct Slow(Mutex<Vec<Timestamp>>);
+
+    impl Slow {
+        async fn work(&self) {
+            self.0.lock().expect("not poisoned").push(Timestamp::now());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    impl Source for Slow {
+        fn name(&self) -> &str {
+            "slow"
+        }
+
+        fn readers(&self) -> &'static [&'static str] {
+            &["keystone-projects"]
+        }
+
+        fn read<'a>(&'a self, _: &'a str, _: Context<'a>) -> BoxFuture<'a, Result<Vec<Reading>>> {
+            Box::pin(async move {
+                self.work().await;
+                let source = source("keystone", "slow");
+                Ok(vec![reading_of(
+                    source,
+                    &["project"],
+                    None,
+                    Vec::new(),
+                    None,
+                )])
+            })
+        }
+    }
+
+    impl Hosts for Slow {
+        fn open<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Box<dyn Session>>> {
+            Box::pin(async move {
+                self.work().await;
+                Err(Error::Session {
+                    host: host.to_owned(),
+                    reason: "it hangs up".to_owned(),
+                })
+            })
+        }
+    }
+
+    #[test]
+    fn an_event_asks_only_for_what_it_needs() {
+        let facts = Facts {
+            environment_type: "OpenStack".to_owned(),
+            mechanism_drivers: vec!["OVS".to_owned()],
+            ..Facts::default()
+        };
+        let asked = |start: &str, types: &[&str]| -> Vec<&str> {
+            let start = ObjectType::new(start).expect("a type");
+            let types: Vec<ObjectType> = types
+                .iter()
+                .map(|name| ObjectType::new(name).expect("a type"))
+                .collect();
+            let readers = Tree::built_in().readers(&facts, Some(&start));
+            let apis = readers
+                .into_iter()
+                .filter(|reader| matches!(reader.on, On::Environment))
+                .filter(|reader| !reader.name.starts_with("kubernetes"));
+            apis.filter(|reader| serves(reader, &types))
+                .map(|reader| reader.name)
+                .collect()
+        };
+        assert_eq!(asked("host", &["vconnector", "vedge"]), [""; 0]);
+        assert_eq!(
+            asked("network", &["port"]),
+            ["neutron-networks", "neutron-ports"]
+        );
+        let of_vnics = asked("host", &["vservice", "vnic"]);
+        assert!(of_vnics.contains(&"nova-instances"), "{of_vnics:?}");
+        assert!(!of_vnics.contains(&"neutron-agents"), "{of_vnics:?}");
+        assert!(asked("host", &[]).contains(&"neutron-agents"));
+    }
+
+    #[tokio::test]
+    async fn readings_are_as_old_as_the_first_question() {
+        let environment = Environment::new("env").expect("a name");
+        let slow = Arc::new(Slow::default());
+        for kind in ["OpenStack", "Hosts"] {
+            let facts = Facts {
+                environment_type: kind.to_owned(),
+                ..Facts::default()
+            };
+            let scan = Scan {
+                environment: &environment,
+                tree: &Tree::built_in(),
+                sources: &[slow.clone()],
+                hosts: Some(&*slow),
+                progress: &|_| {},
+            };
+            let request = Request {
+                facts,
+                start: None,
+                known: Known::default(),
+                hosts: vec!["h".to_owned()],
+                limits: Limits::default(),
+            };
+            let outcome = scan.read_all(&request).await;
+            assert!(!outcome.readings.is_empty(), "{kind}");
+            let asked = slow.0.lock().expect("not poisoned").clone();
+            for reading in outcome.readings {
+                let before = asked.iter().filter(|at| **at >= reading.source.read_at);
+                assert!(before.count() > 0, "{kind}: {:?} {asked:?}", reading.source);
+            }
+        }
     }
 }

@@ -56,13 +56,22 @@ impl Context<'_> {
     }
 }
 
-/// A source of a reading, read now.
+/// A source of a reading, read now. What takes several requests is dated by when the first was made: see [`dated`].
 pub(crate) fn source(kind: &'static str, detail: &str) -> topology::Source {
     topology::Source {
         kind: topology::SourceKind::new(kind).expect("kinds are constants of this crate"),
         detail: detail.into(),
         read_at: jiff::Timestamp::now(),
     }
+}
+
+/// Dates readings by when their reading began. What an event says while a list is being read is newer than the list: an object made
+/// meanwhile may not be on it, and one deleted meanwhile may still be.
+pub(crate) fn dated(mut readings: Vec<Reading>, began: jiff::Timestamp) -> Vec<Reading> {
+    for reading in &mut readings {
+        reading.source.read_at = reading.source.read_at.min(began);
+    }
+    readings
 }
 
 /// A reading of all objects of some types.
