@@ -16,7 +16,7 @@ pub(crate) struct RecordLog {
     dir: PathBuf,
     generation: u64,
     journal: Journal,
-    /// Its size when it was last written anew.
+    /// Its size when this process last wrote it anew.
     fresh_bytes: u64,
 }
 
@@ -34,7 +34,8 @@ impl RecordLog {
             dir: dir.to_owned(),
             generation,
             journal: Journal::resume(&path(dir, generation), end)?,
-            fresh_bytes: end,
+            // How much of it is history is not known; at the worst it is written anew once too often.
+            fresh_bytes: 0,
         };
         log.remove_older(&generations);
         Ok((log, records))
@@ -178,6 +179,22 @@ mod tests {
         let (_, records) = RecordLog::open(dir.path()).expect("the new file");
         assert_eq!(records, ["2", "4"]);
         assert_eq!(generations(dir.path()).expect("a list"), [1]);
+    }
+
+    #[test]
+    fn a_restart_does_not_put_off_that_a_long_log_is_written_anew() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (mut log, _) = RecordLog::open(dir.path()).expect("a new log");
+        let long = format!("\"{}\"", "x".repeat(1 << 20));
+        for _ in 0..17 {
+            log.append(&line(&long)).expect("written");
+        }
+        assert!(log.is_long());
+        drop(log);
+        let (mut log, _) = RecordLog::open(dir.path()).expect("the log");
+        assert!(log.is_long());
+        log.rewrite(&line("1")).expect("rewritten");
+        assert!(!log.is_long());
     }
 
     #[test]
