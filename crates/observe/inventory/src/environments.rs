@@ -20,6 +20,15 @@ pub(crate) struct Row {
 
 pub(crate) type Rows = Kept<BTreeMap<Environment, Row>>;
 
+/// Where kept secrets may go when a configuration changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// Anywhere: an operator may read them on the disk anyway.
+    Follow,
+    /// Only where they went before; elsewhere they must be given anew.
+    Stay,
+}
+
 /// What may be told of an environment: everything but its secrets.
 #[derive(Debug, Clone, Serialize)]
 pub struct EnvironmentView {
@@ -68,6 +77,16 @@ impl Inner {
         Ok(self.vault.unseal(name, &sealed)?)
     }
 
+    /// The credentials that are kept and may be used with this configuration.
+    fn kept_credentials(&self, config: &Config, secrets: Secrets) -> Result<Credentials> {
+        let mut credentials = self.credentials(&config.name)?;
+        if secrets == Secrets::Stay {
+            let before = self.config(&config.name)?;
+            credentials.stay_at(Some(&before), config);
+        }
+        Ok(credentials)
+    }
+
     pub(crate) fn view(&self, name: &Environment) -> Result<EnvironmentView> {
         if let Some(own) = self.own_view(name) {
             return Ok(own);
@@ -106,11 +125,16 @@ impl Inner {
         Ok(())
     }
 
-    /// Replaces the configuration; credentials that are not given stay, empty ones are removed.
-    pub(crate) fn update(&self, config: Config, newer: Credentials) -> Result<()> {
+    /// Replaces the configuration; credentials that are not given stay as far as `secrets` lets them, empty ones are removed.
+    pub(crate) fn update(
+        &self,
+        config: Config,
+        newer: Credentials,
+        secrets: Secrets,
+    ) -> Result<()> {
         let name = config.name.clone();
         self.not_own(&name)?;
-        let mut credentials = self.credentials(&name)?;
+        let mut credentials = self.kept_credentials(&config, secrets)?;
         credentials.update(newer);
         check(&config, &credentials)?;
         let row = Row {
@@ -118,10 +142,12 @@ impl Inner {
             changed_at: Timestamp::now(),
             config,
         };
+        let profile = profile(&row.config);
         self.environments.change(|rows| {
             rows.insert(name.clone(), row);
             Ok(())
-        })
+        })?;
+        self.map(&name)?.reprofile(profile, Timestamp::now())
     }
 
     /// Takes the environment, its schedules, its reports and its map away.
@@ -131,6 +157,7 @@ impl Inner {
             Some(_) => Ok(()),
             None => Err(InventoryError::NoEnvironment(name.clone())),
         })?;
+        self.cancel_scans_of(name)?;
         self.remove_schedules_of(name)?;
         self.remove_reports_of(name)?;
         self.maps.write().remove(name);
@@ -170,8 +197,9 @@ impl Inner {
         config: &Config,
         newer: Credentials,
         only: Option<Probe>,
+        secrets: Secrets,
     ) -> Result<Vec<ProbeResult>> {
-        let mut credentials = self.credentials(&config.name).unwrap_or_default();
+        let mut credentials = self.kept_credentials(config, secrets).unwrap_or_default();
         credentials.update(newer);
         let mut results = Vec::new();
         for target in config.probes() {

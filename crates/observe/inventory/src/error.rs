@@ -21,6 +21,8 @@ pub enum InventoryError {
     NotCancellable { id: String, state: &'static str },
     #[error("{0} scans wait already; try again when some are done")]
     TooManyScans(usize),
+    #[error("'{0}' cannot name a snapshot: a name has 1 to 255 characters and is no number")]
+    SnapshotName(String),
     #[error("{0}")]
     Report(String),
     #[error(transparent)]

@@ -21,13 +21,14 @@ mod log;
 mod own;
 mod posting;
 mod reports;
+mod rescans;
 mod scans;
 mod schedules;
 
 pub use allocator::join_freed_memory_at_once;
 pub use cliques::{CliqueTexts, CliqueTypeText, ConstraintText};
 pub use comparisons::Comparison;
-pub use environments::EnvironmentView;
+pub use environments::{EnvironmentView, Secrets};
 pub use error::{InventoryError, Result};
 pub use live_map::{LiveMap, Mark};
 pub use own::OWN;
@@ -190,7 +191,7 @@ impl Inventory {
         self.0.view(&name)
     }
 
-    /// Replaces the configuration; credentials that are not given stay, empty ones are removed. Writes to disk.
+    /// Replaces the configuration; credentials that are not given stay as far as `secrets` lets them, empty ones are removed. Writes to disk.
     ///
     /// # Errors
     /// There is none, or the configuration cannot be used as it is.
@@ -198,24 +199,38 @@ impl Inventory {
         &self,
         config: Config,
         credentials: Credentials,
+        secrets: Secrets,
     ) -> Result<EnvironmentView> {
         let name = config.name.clone();
-        self.0.update(config, credentials)?;
+        self.0.update(config, credentials, secrets)?;
         self.0.listen(&name);
         self.0.view(&name)
     }
 
-    /// Takes an environment, its credentials and its map away. Writes to disk.
+    /// Takes an environment, its credentials, its map and its queues on a broker away. Writes to disk; needs the runtime.
     ///
     /// # Errors
     /// There is none.
     pub fn remove_environment(&self, name: &Environment) -> Result<()> {
+        let leaving = self
+            .0
+            .config(name)
+            .ok()
+            .filter(|config| config.amqp.is_some());
+        let leaving = leaving.zip(self.0.credentials(name).ok());
         self.0.remove(name)?;
         self.0.listen(name);
+        if let Some((config, credentials)) = leaving {
+            tokio::spawn(async move {
+                if let Err(error) = config.remove_queues(&credentials).await {
+                    tracing::warn!(environment = %config.name, %error, "the queues of a removed environment stay on its broker");
+                }
+            });
+        }
         Ok(())
     }
 
-    /// Tries each way the environment is reached. Credentials given here count before those kept.
+    /// Tries each way the environment is reached. Credentials given here count before those kept, which are used as far as `secrets` lets them.
     ///
     /// # Errors
     /// The kept credentials cannot be opened.
@@ -224,8 +239,9 @@ impl Inventory {
         config: &Config,
         credentials: Credentials,
         only: Option<Probe>,
+        secrets: Secrets,
     ) -> Result<Vec<ProbeResult>> {
-        self.0.probe(config, credentials, only).await
+        self.0.probe(config, credentials, only, secrets).await
     }
 
     /// # Errors

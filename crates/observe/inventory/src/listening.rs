@@ -1,18 +1,16 @@
 //! Event listeners: one for each environment that is configured to listen; notifications become versions as they come.
 
+use crate::rescans::Rescans;
 use crate::{Inner, LiveMap, Result};
 use discovery::environment::Config;
 use discovery::events::{Listener, Sink};
-use discovery::host::known::Known;
 use discovery::kubernetes::Kubernetes;
 use discovery::kubernetes::watch::{Collection, follow};
-use discovery::scan::{Request, Scan, Start};
-use discovery::ssh::Hosts;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use topology::{Batch, Cause, Environment, Notification, Reading, Rescan, Verdict};
+use topology::{Batch, Cause, Environment, Notification, Reading, Verdict};
 
 /// Readings of a watch that may wait for the map.
 const WAITING_READINGS: usize = 1024;
@@ -21,9 +19,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Takes the notifications of one environment into its map.
 pub(crate) struct MapSink {
-    inner: Arc<Inner>,
-    environment: Environment,
     map: Arc<LiveMap>,
+    rescans: Rescans,
+    /// What the sink writes into stays open as long as there is a sink.
+    _inner: Arc<Inner>,
 }
 
 impl Inner {
@@ -42,11 +41,12 @@ impl Inner {
         }
     }
 
+    /// Needs the runtime.
     pub(crate) fn sink(self: &Arc<Self>, environment: &Environment) -> Result<MapSink> {
         Ok(MapSink {
-            inner: self.clone(),
-            environment: environment.clone(),
             map: self.map(environment)?,
+            rescans: Rescans::start(self, environment),
+            _inner: self.clone(),
         })
     }
 
@@ -126,16 +126,30 @@ impl ClusterWatch {
 async fn take_readings(map: Arc<LiveMap>, mut taken: mpsc::Receiver<Reading>) {
     let mut readings = Vec::new();
     while taken.recv_many(&mut readings, WAITING_READINGS).await > 0 {
-        let batch = events_batch(std::mem::take(&mut readings));
+        let readings = std::mem::take(&mut readings);
         let map = map.clone();
-        let applied = tokio::task::spawn_blocking(move || map.apply(&batch).map(drop)).await;
-        if let Ok(Err(error)) = applied {
+        let _ = tokio::task::spawn_blocking(move || take_in(&map, readings)).await;
+    }
+}
+
+/// As one version; where a reading spoils that, each for itself, so that it harms no other.
+fn take_in(map: &LiveMap, readings: Vec<Reading>) {
+    let together = events_batch(readings);
+    let Err(error) = map.apply(&together) else {
+        return;
+    };
+    if together.readings.len() == 1 {
+        tracing::warn!(%error, "cannot take in what a watch said");
+        return;
+    }
+    for reading in together.readings {
+        if let Err(error) = map.apply(&events_batch(vec![reading])) {
             tracing::warn!(%error, "cannot take in what a watch said");
         }
     }
 }
 
-fn events_batch(readings: Vec<Reading>) -> Batch {
+pub(crate) fn events_batch(readings: Vec<Reading>) -> Batch {
     Batch {
         cause: Cause::Events,
         at: Timestamp::now(),
@@ -150,13 +164,18 @@ impl Sink for MapSink {
     ) -> futures::future::BoxFuture<'a, Vec<Verdict>> {
         Box::pin(async move {
             let (map, taken) = (self.map.clone(), batch.to_vec());
-            let taken = tokio::task::spawn_blocking(move || map.take(&taken, Timestamp::now()));
+            let queue = self.rescans.clone();
+            let taken = tokio::task::spawn_blocking(move || {
+                let (verdicts, rescans) = map.take(&taken, Timestamp::now())?;
+                let unread = queue.enter(rescans);
+                if !unread.is_empty() {
+                    map.apply(&events_batch(unread))?;
+                }
+                crate::Result::Ok(verdicts)
+            });
             let retry = |reason: String| vec![Verdict::Retry(reason); batch.len()];
             match taken.await {
-                Ok(Ok((verdicts, rescans))) => {
-                    self.rescan(rescans).await;
-                    verdicts
-                }
+                Ok(Ok(verdicts)) => verdicts,
                 Ok(Err(error)) => retry(error.to_string()),
                 Err(error) => retry(error.to_string()),
             }
@@ -164,48 +183,46 @@ impl Sink for MapSink {
     }
 }
 
-impl MapSink {
-    /// Reads what the notifications did not hold. What cannot be read is marked stale by the readings themselves.
-    async fn rescan(&self, rescans: Vec<Rescan>) {
-        if rescans.is_empty() {
-            return;
-        }
-        if let Err(error) = self.try_rescan(rescans).await {
-            tracing::warn!(environment = %self.environment, %error, "cannot read what an event asks for");
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Inventory;
+    use discovery::environment::Credentials;
+    use topology::{Draft, ObjectKey, ObjectRef, Source, SourceKind};
+
+    fn prod() -> Environment {
+        Environment::new("prod").expect("a name")
     }
 
-    async fn try_rescan(&self, rescans: Vec<Rescan>) -> Result<()> {
-        let config = self.inner.config(&self.environment)?;
-        let credentials = self.inner.credentials(&self.environment)?;
-        let sources = config.sources(&credentials)?;
-        let hosts = config.hosts(&credentials)?;
-        let tree = config.scanner_tree()?;
-        let (_never, cancel) = watch::channel(false);
-        let mut readings = Vec::new();
-        for rescan in rescans {
-            let head = self.map.head();
-            let start = Start::of(&head, &rescan);
-            let scan = Scan {
-                environment: &self.environment,
-                tree: &tree,
-                sources: &sources,
-                hosts: hosts.as_ref().map(|hosts| hosts as &dyn Hosts),
-                progress: &|_| {},
-            };
-            let request = Request {
-                facts: config.facts.clone(),
-                start: Some(start),
-                known: Known::of(&head),
-                hosts: Vec::new(),
-                limits: config.limits(),
-            };
-            readings.extend(scan.run(&request, cancel.clone()).await?.readings);
+    fn reading(environment: &str, host: &str) -> Reading {
+        let environment = Environment::new(environment).expect("a name");
+        let mut reading = Reading::named(Source {
+            kind: SourceKind::new("event").expect("a kind"),
+            detail: "test".into(),
+            read_at: Timestamp::now(),
+        });
+        let key = ObjectKey::new(&environment, "host", host).expect("a key");
+        reading.drafts.push(Draft::whole(key, host));
+        reading
+    }
+
+    fn opened(dir: &std::path::Path) -> Inventory {
+        let inventory = Inventory::open(dir).expect("an inventory");
+        inventory
+            .add_environment(Config::new(prod()), &Credentials::default())
+            .expect("added");
+        inventory
+    }
+
+    #[tokio::test]
+    async fn a_bad_reading_of_a_watch_harms_no_other() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let map = opened(dir.path()).map(&prod()).expect("the map");
+        let readings = [("prod", "a"), ("elsewhere", "b"), ("prod", "c")];
+        take_in(&map, readings.map(|(at, host)| reading(at, host)).to_vec());
+        for host in ["a", "c"] {
+            let key = ObjectRef::new("host", host).expect("a key");
+            assert!(map.head().get(&key).is_some(), "{host}");
         }
-        let map = self.map.clone();
-        let batch = events_batch(readings);
-        tokio::task::spawn_blocking(move || map.apply(&batch).map(drop))
-            .await
-            .map_err(|error| crate::scans::unreadable("what was read", &error))?
     }
 }

@@ -1,6 +1,7 @@
 //! The map of one environment, kept on disk and shown to many: one writer at a time, readers never wait.
 //!
-//! A version is shown after its record is durable. When a record cannot be written, the map goes back to what is shown, so that it never
+//! A version is shown after its record is durable. That something was said again is shown with the last version and durable with the
+//! next: what a restart loses of it is how long evidence holds. When a record cannot be written, the map goes back to what is shown, so that it never
 //! holds what a restart would lose.
 
 use crate::comparisons::Comparisons;
@@ -8,13 +9,14 @@ use crate::log::{RecordLog, lines};
 use crate::{InventoryError, Result};
 use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::watch;
 use topology::{
     Batch, CheckResult, Committed, Declarations, Environment, History, Map, Message, MessageQuery,
     Messages, Notification, ObjectRef, Profile, Record, Related, Rescan, Retention, Severity,
-    Verdict, Version,
+    TopologyError, Verdict, Version,
 };
 
 pub struct LiveMap {
@@ -89,7 +91,7 @@ impl LiveMap {
         self.change(|map| Ok(map.apply(batch)?))
     }
 
-    /// Takes check results in as one version, with a message for each that changed something. Writes to disk.
+    /// Takes check results in as one version, with a message for each that says something else than before. Writes to disk.
     pub fn check(&self, results: &[CheckResult], now: Timestamp) -> Result<Committed> {
         let committed = self.note_checks(results, now)?;
         let told = results
@@ -119,6 +121,7 @@ impl LiveMap {
         now: Timestamp,
     ) -> Result<(Vec<Verdict>, Vec<Rescan>)> {
         let mut inner = self.inner.lock();
+        let batch = &dated(batch, now)[..];
         let applied = discovery::events::apply(&mut inner.map, batch);
         let about = batch.iter().zip(&applied.verdicts).zip(applied.related);
         let messages = about.filter_map(|((notification, verdict), related)| {
@@ -141,7 +144,19 @@ impl LiveMap {
 
     /// Names the present state.
     pub fn snapshot(&self, name: &str, pinned: bool, now: Timestamp) -> Result<Committed> {
+        self.check_name(name)?;
         self.change(|map| Ok(map.snapshot(name, pinned, now)?))
+    }
+
+    /// Whether a snapshot may have this name: it is free, and not taken for a version's number.
+    pub(crate) fn check_name(&self, name: &str) -> Result<()> {
+        if name.trim().is_empty() || name.len() > 255 || name.parse::<u64>().is_ok() {
+            return Err(InventoryError::SnapshotName(name.to_owned()));
+        }
+        match self.history().named(name) {
+            Some(_) => Err(TopologyError::VersionNameTaken(name.to_owned()).into()),
+            None => Ok(()),
+        }
     }
 
     /// Goes on with other declarations.
@@ -149,11 +164,21 @@ impl LiveMap {
         self.change(|map| Ok(map.redeclare(declarations, now)))
     }
 
+    /// Goes on with other words for what the environment is, if they are others.
+    pub fn reprofile(&self, profile: Profile, now: Timestamp) -> Result<()> {
+        if *self.head().profile != profile {
+            self.change(|map| Ok(map.reprofile(profile, now)))?;
+        }
+        Ok(())
+    }
+
     fn change(&self, make: impl FnOnce(&mut Map) -> Result<Committed>) -> Result<Committed> {
         let mut inner = self.inner.lock();
         let committed = make(&mut inner.map)?;
         if let Some(record) = &committed.record {
             self.write(&mut inner, std::slice::from_ref(record))?;
+        }
+        if !Arc::ptr_eq(&committed.version, &self.head()) {
             self.show(&inner);
         }
         Ok(committed)
@@ -266,7 +291,9 @@ impl LiveMap {
         let history = Arc::new(inner.map.history().clone());
         let version = history.head().number;
         *self.shown.write() = history;
-        self.changed.send_modify(|mark| mark.version = version);
+        // A version that was only heard of again is no news.
+        self.changed
+            .send_if_modified(|mark| std::mem::replace(&mut mark.version, version) != version);
     }
 }
 
@@ -277,6 +304,21 @@ fn same_target(checked: &topology::Target, told: &topology::Target) -> bool {
         (Link(a), Link(b)) => a == b,
         _ => false,
     }
+}
+
+/// What is dated ahead is of now: else no scan and no event could correct it for as long as its clock is ahead.
+fn dated(batch: &[Notification], now: Timestamp) -> Cow<'_, [Notification]> {
+    if batch
+        .iter()
+        .all(|notification| notification.timestamp <= now)
+    {
+        return Cow::Borrowed(batch);
+    }
+    let mut batch = batch.to_vec();
+    for notification in &mut batch {
+        notification.timestamp = notification.timestamp.min(now);
+    }
+    Cow::Owned(batch)
 }
 
 /// The message that tells of a notification.

@@ -201,7 +201,7 @@ impl Inner {
             return Ok(());
         }
         let id = self.report_book.read(|book| book.next) + 1;
-        let outcome = match self.compose(row, order, &map) {
+        let outcome = match self.compose(row, order, &map, now) {
             Ok(made) => {
                 let path = self.report_path(id);
                 journal::file::create(&path, |writer| writer.write_all(made.text.as_bytes()))
@@ -250,7 +250,13 @@ impl Inner {
         Ok(())
     }
 
-    fn compose(&self, row: &Scheduled, order: &ReportOrder, map: &LiveMap) -> Result<Made> {
+    fn compose(
+        &self,
+        row: &Scheduled,
+        order: &ReportOrder,
+        map: &LiveMap,
+        now: Timestamp,
+    ) -> Result<Made> {
         let head = map.head();
         let (report, compared_with, findings) = match &order.about {
             About::Changes { since } => {
@@ -272,7 +278,7 @@ impl Inner {
                 let impact = head.impact(&failed);
                 (Report::of_impact(&head, &impact), None, impact.hit.len())
             }
-            About::Inventory => (Report::of_inventory(&head), None, head.object_count()),
+            About::Inventory => (Report::of_inventory(&head, now), None, head.object_count()),
         };
         let text = report
             .to_json()

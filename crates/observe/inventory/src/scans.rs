@@ -204,6 +204,9 @@ impl Inner {
 
     pub(crate) fn submit(self: &Arc<Self>, request: ScanRequest) -> Result<ScanRow> {
         self.config(&request.environment)?;
+        if let Some(name) = &request.snapshot {
+            self.map(&request.environment)?.check_name(name)?;
+        }
         let row = self
             .scan_book
             .change(|book| book.enter(request, Timestamp::now()))?;
@@ -230,6 +233,28 @@ impl Inner {
         })?;
         self.note();
         self.scan(id)
+    }
+
+    /// Scans of an environment that went away: nobody wants what they find.
+    pub(crate) fn cancel_scans_of(&self, environment: &Environment) -> Result<()> {
+        self.scan_book.change(|book| {
+            let waiting = book
+                .rows
+                .values()
+                .filter(|row| row.environment == *environment && row.state == ScanState::Pending);
+            for id in waiting.map(|row| row.id).collect::<Vec<u64>>() {
+                book.end(id, ScanState::Cancelled, Vec::new(), None);
+            }
+            Ok(())
+        })?;
+        // After those that wait: the end of one that runs starts the next.
+        for job in self.running.lock().jobs.values() {
+            if job.environment == *environment {
+                job.cancel.send_replace(true);
+            }
+        }
+        self.note();
+        Ok(())
     }
 
     /// A scan that ran when the process ended has failed.
@@ -304,9 +329,11 @@ impl Inner {
                 (ScanState::Completed, faults, Some(version))
             }
             Ok((version, faults)) => (ScanState::CompletedWithErrors, faults, Some(version)),
-            Err(InventoryError::Discovery(discovery::Error::Cancelled)) => {
-                (ScanState::Cancelled, Vec::new(), None)
-            }
+            // An environment that is removed takes its scans with it, those too that it comes before.
+            Err(
+                InventoryError::Discovery(discovery::Error::Cancelled)
+                | InventoryError::NoEnvironment(_),
+            ) => (ScanState::Cancelled, Vec::new(), None),
             Err(error) => {
                 let fault = (row.environment.to_string(), error.to_string());
                 (ScanState::Failed, vec![fault], None)
@@ -378,15 +405,23 @@ impl Inner {
             readings: outcome.readings,
         };
         let snapshot = row.snapshot.clone();
-        let version = tokio::task::spawn_blocking(move || -> Result<u64> {
-            let mut committed = map.apply(&batch)?;
-            if let Some(name) = snapshot {
-                committed = map.snapshot(&name, false, Timestamp::now())?;
+        let (version, unnamed) = tokio::task::spawn_blocking(move || -> Result<_> {
+            let number = map.apply(&batch)?.version.number;
+            let Some(name) = snapshot else {
+                return Ok((number, None));
+            };
+            // The name may have been taken meanwhile; what was read is on the map all the same.
+            match map.snapshot(&name, false, Timestamp::now()) {
+                Ok(named) => Ok((named.version.number, None)),
+                Err(error) => Ok((
+                    number,
+                    Some((format!("snapshot '{name}'"), error.to_string())),
+                )),
             }
-            Ok(committed.version.number)
         })
         .await
         .map_err(|error| unreadable("the scan's result", &error))??;
+        outcome.faults.extend(unnamed);
         Ok((version, outcome.faults))
     }
 

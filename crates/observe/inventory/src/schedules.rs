@@ -58,6 +58,8 @@ pub(crate) type Schedules = Kept<Book>;
 
 /// The clock is looked at this often at least, for it may be set.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long after a fault it is tried again, at the least.
+const AFTER_FAULT: Duration = Duration::from_secs(5);
 
 impl Inner {
     /// The schedules, each with its next time.
@@ -144,10 +146,12 @@ impl Inner {
         loop {
             let inner = self.clone();
             let done = tokio::task::spawn_blocking(move || inner.run_due(Timestamp::now())).await;
+            let mut wait = self.until_next(Timestamp::now());
             if let Ok(Err(error)) = done {
                 tracing::warn!(%error, "cannot run what is due; trying again");
+                // What is due stays due: without a pause a disk that is full would be asked without end.
+                wait = wait.max(AFTER_FAULT);
             }
-            let wait = self.until_next(Timestamp::now());
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.schedule_changed.notified() => {}
@@ -229,8 +233,13 @@ impl Inner {
             snapshot: snapshot.then_some(label),
         };
         match self.submit(request) {
-            // The environment went away, or too many wait: this time is lost, and said so.
-            Err(error @ (InventoryError::NoEnvironment(_) | InventoryError::TooManyScans(_))) => {
+            // The environment went away, too many wait, or the snapshot's name is taken: this time is lost, and said so.
+            Err(
+                error @ (InventoryError::NoEnvironment(_)
+                | InventoryError::TooManyScans(_)
+                | InventoryError::SnapshotName(_)
+                | InventoryError::Map(_)),
+            ) => {
                 tracing::warn!(%error, schedule = %due.schedule, "a scheduled scan was not started");
                 Ok(())
             }

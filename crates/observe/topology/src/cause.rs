@@ -10,8 +10,11 @@ use crate::health::StatusLevel;
 use crate::link::Link;
 use crate::object::{Handle, Object};
 use crate::version::Version;
+use foldhash::fast::FixedState;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// One cause and what it explains.
@@ -41,12 +44,49 @@ impl RootCause {
     }
 }
 
+/// All causes of trouble at one time, worst and widest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RootCauses {
+    pub now: Timestamp,
+    roots: Vec<RootCause>,
+    /// The worst that is explained of each object.
+    worst: HashMap<Handle, StatusLevel, FixedState>,
+}
+
+impl RootCauses {
+    fn new(now: Timestamp, roots: Vec<RootCause>) -> Self {
+        let mut worst: HashMap<Handle, StatusLevel, FixedState> = HashMap::default();
+        for root in &roots {
+            for (hit, _) in &root.explained {
+                let level = worst.entry(*hit).or_insert(root.effect);
+                *level = (*level).max(root.effect);
+            }
+        }
+        Self { now, roots, worst }
+    }
+
+    /// Those that are this object, or explain it.
+    pub fn of(&self, handle: Handle) -> impl Iterator<Item = &RootCause> {
+        self.roots.iter().filter(move |root| {
+            root.cause == handle || root.explained.iter().any(|(hit, _)| *hit == handle)
+        })
+    }
+}
+
+impl Deref for RootCauses {
+    type Target = [RootCause];
+
+    fn deref(&self) -> &[RootCause] {
+        &self.roots
+    }
+}
+
 impl Version {
-    /// All causes of present trouble, worst and widest first. A fault explained by another is not listed.
-    pub fn root_causes(&self) -> Vec<RootCause> {
+    /// All causes of trouble at `now`. A fault explained by another is not listed.
+    pub fn root_causes(&self, now: Timestamp) -> RootCauses {
         let mut found: Vec<RootCause> = Vec::new();
         for (handle, status) in self.state.status.iter() {
-            let (handle, level) = (Handle(handle), status.level());
+            let (handle, level) = (Handle(handle), status.level(now));
             let Some(object) = self.object(handle) else {
                 continue;
             };
@@ -78,36 +118,27 @@ impl Version {
                 .cmp(&(a.level, a.explained.len()))
                 .then_with(|| a.cause.cmp(&b.cause))
         });
-        found
-    }
-
-    /// The causes that explain one object.
-    pub fn causes_of(&self, handle: Handle) -> Vec<RootCause> {
-        let mut causes = self.root_causes();
-        causes.retain(|root| {
-            root.cause == handle || root.explained.iter().any(|(hit, _)| *hit == handle)
-        });
-        causes
+        RootCauses::new(now, found)
     }
 
     /// What an object's health is when its causes are counted in: its own, or worse by what explains it.
-    pub fn level_with_causes(&self, handle: Handle, causes: &[RootCause]) -> StatusLevel {
+    pub fn level_with_causes(&self, handle: Handle, causes: &RootCauses) -> StatusLevel {
+        let own = self.level(handle, causes.now);
         causes
-            .iter()
-            .filter(|root| root.explained.iter().any(|(hit, _)| *hit == handle))
-            .map(|root| root.effect)
-            .fold(self.level(handle), StatusLevel::max)
+            .worst
+            .get(&handle)
+            .map_or(own, |worst| own.max(*worst))
     }
 
     /// The health of a link: what its own checks say, and what its ends mean for it. Both ends fine: fine; one end failing: a warning.
-    pub fn link_level(&self, link: &Link) -> StatusLevel {
+    pub fn link_level(&self, link: &Link, now: Timestamp) -> StatusLevel {
         // Most clouds check no links; then the key need not be made.
         let checked = !self.state.link_status.is_empty();
         let own = checked
             .then(|| self.link_key(link))
             .flatten()
-            .and_then(|key| Some(self.link_status(&key)?.level()));
-        let (source, target) = (self.level(link.source), self.level(link.target));
+            .and_then(|key| Some(self.link_status(&key)?.level(now)));
+        let (source, target) = (self.level(link.source, now), self.level(link.target, now));
         let ends = match (source, target) {
             (StatusLevel::Error, StatusLevel::Error) => StatusLevel::Error,
             (StatusLevel::Error, _) | (_, StatusLevel::Error) => StatusLevel::Warning,

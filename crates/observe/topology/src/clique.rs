@@ -16,6 +16,7 @@ use crate::object::{Handle, ObjectRef};
 use crate::state::State;
 use crate::version::Version;
 use crate::{LinkType, ObjectType, StatusLevel};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -111,12 +112,12 @@ impl Version {
             .collect()
     }
 
-    /// The worst health in a clique, of objects and links.
-    pub fn clique_level(&self, clique: &Clique) -> StatusLevel {
-        let nodes = clique.nodes.iter().map(|node| self.level(*node));
+    /// The worst health in a clique at `now`, of objects and links.
+    pub fn clique_level(&self, clique: &Clique, now: Timestamp) -> StatusLevel {
+        let nodes = clique.nodes.iter().map(|node| self.level(*node, now));
         let links = clique.links.iter().filter_map(|link| {
             let key = self.link_key(link)?;
-            Some(self.link_status(&key)?.level())
+            Some(self.link_status(&key)?.level(now))
         });
         nodes.chain(links).max().unwrap_or_default()
     }

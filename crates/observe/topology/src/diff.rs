@@ -15,7 +15,7 @@ use crate::object::{Handle, Object, ObjectRef};
 use crate::version::{Tenants, Version};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -121,20 +121,27 @@ impl Diff {
         out
     }
 
-    /// Only what concerns these tenants.
+    /// Only what is these tenants' own, by the two versions that are compared: their objects, and links with both ends theirs.
     #[must_use]
-    pub fn of_tenants(&self, tenants: &BTreeSet<Arc<str>>) -> Self {
+    pub fn of_tenants(
+        &self,
+        before: &Version,
+        after: &Version,
+        tenants: &BTreeSet<Arc<str>>,
+    ) -> Self {
+        let mut owners = (Tenants::new(before), Tenants::new(after));
+        let mut own = |key: &ObjectRef| {
+            let now = after.find(key).and_then(|handle| owners.1.of(handle));
+            let owner = now.or_else(|| owners.0.of(before.find(key)?));
+            owner.is_some_and(|tenant| tenants.contains(&tenant))
+        };
         let mut out = self.clone();
-        out.objects.retain(|change| {
-            let tenant = change.tenant.as_ref();
-            tenant.is_some_and(|tenant| tenants.contains(tenant))
-        });
-        let own: HashSet<&ObjectRef> = out.objects.iter().map(|change| &change.key).collect();
+        out.objects.retain(|change| own(&change.key));
         out.links
-            .retain(|link| own.contains(&link.key.source) || own.contains(&link.key.target));
+            .retain(|link| own(&link.key.source) && own(&link.key.target));
         out.health.retain(|change| match &change.subject {
-            Subject::Object(object) => own.contains(object),
-            Subject::Link(link) => own.contains(&link.source) || own.contains(&link.target),
+            Subject::Object(object) => own(object),
+            Subject::Link(link) => own(&link.source) && own(&link.target),
         });
         out
     }
@@ -258,11 +265,12 @@ impl Version {
     fn health_changes(&self, after: &Self) -> Vec<HealthChange> {
         let mut out = Vec::new();
         let mut note = |subject: Subject, old: Option<&Status>, new: Option<&Status>| {
-            let level =
-                |status: Option<&Status>| status.map_or(StatusLevel::Unknown, Status::level);
-            let (before, now) = (level(old), level(new));
+            let level = |status: Option<&Status>, at| {
+                status.map_or(StatusLevel::Unknown, |status| status.level(at))
+            };
+            let (before, now) = (level(old, self.at), level(new, after.at));
             if before != now {
-                let text = new.and_then(|status| Some(status.deciding()?.1.text.clone()));
+                let text = new.and_then(|status| Some(status.deciding(after.at)?.1.text.clone()));
                 out.push(HealthChange {
                     subject,
                     before,
@@ -271,32 +279,33 @@ impl Version {
                 });
             }
         };
-        self.state
-            .status
-            .compare(&after.state.status, |handle, old, new| {
-                let now = after.object(Handle(handle));
-                let before = self.object(Handle(handle));
-                // Objects that came or went are told of as such.
-                if let (Some(before), Some(now)) = (before, now)
-                    && before.key == now.key
-                {
-                    note(
-                        Subject::Object(now.key.clone()),
-                        old.map(|s| &**s),
-                        new.map(|s| &**s),
-                    );
-                }
-            });
-        let (old, new) = (&self.state.link_status, &after.state.link_status);
-        if !old.ptr_eq(new) {
-            let keys: BTreeSet<&LinkKey> = old.keys().chain(new.keys()).collect();
-            for key in keys {
-                note(
-                    Subject::Link(key.clone()),
-                    old.get(key).map(|s| &**s),
-                    new.get(key).map(|s| &**s),
-                );
+        let mut of_object = |handle, old: Option<&Arc<Status>>, new: Option<&Arc<Status>>| {
+            let now = after.object(Handle(handle));
+            let before = self.object(Handle(handle));
+            // Objects that came or went are told of as such.
+            if let (Some(before), Some(now)) = (before, now)
+                && before.key == now.key
+            {
+                let subject = Subject::Object(now.key.clone());
+                note(subject, old.map(|s| &**s), new.map(|s| &**s));
             }
+        };
+        let (old, new) = (&self.state.status, &after.state.status);
+        old.compare(new, &mut of_object);
+        // What both share may have become too old between them.
+        for (handle, status) in new.iter().filter(|(_, status)| status.expires()) {
+            if old.get(handle).is_some_and(|old| Arc::ptr_eq(old, status)) {
+                of_object(handle, Some(status), Some(status));
+            }
+        }
+        let (old, new) = (&self.state.link_status, &after.state.link_status);
+        let keys: BTreeSet<&LinkKey> = old.keys().chain(new.keys()).collect();
+        for key in keys {
+            note(
+                Subject::Link(key.clone()),
+                old.get(key).map(|s| &**s),
+                new.get(key).map(|s| &**s),
+            );
         }
         out.sort_by(|a, b| a.subject.cmp(&b.subject));
         out

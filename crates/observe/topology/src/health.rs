@@ -127,8 +127,13 @@ pub struct Check {
 impl Check {
     /// Is it too old to count at `now`?
     pub fn is_stale(&self, now: Timestamp) -> bool {
-        self.valid_for
-            .is_some_and(|seconds| now.as_second() - self.at.as_second() > i64::from(seconds))
+        self.stale_from().is_some_and(|from| now >= from)
+    }
+
+    /// The first time at which it no longer counts.
+    fn stale_from(&self) -> Option<Timestamp> {
+        let second = self.at.as_second() + i64::from(self.valid_for?) + 1;
+        Timestamp::from_second(second).ok()
     }
 }
 
@@ -140,11 +145,28 @@ pub struct Status {
     /// How many parts there are, known when the last result came; 0 if the type has none.
     #[serde(default)]
     pub parts: usize,
+    /// When checks were taken away, by name: a result from before that comes late does not bring one back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    withdrawn: BTreeMap<Arc<str>, Timestamp>,
 }
 
+/// What became of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is known, or something newer is.
+    Late,
+    /// It says what the last result of its check said, which still held.
+    Renewed,
+    Changed,
+}
+
+/// Withdrawals an object or link remembers; of more, the oldest are forgotten.
+const WITHDRAWALS: usize = 64;
+
 impl Status {
-    /// Takes a result in; false if a newer one of the same check is known.
-    pub(crate) fn take(&mut self, result: &CheckResult, parts: usize) -> bool {
+    /// Takes a result in at `now`. One dated later is of now: else nothing could replace it for as long as its clock is ahead.
+    pub(crate) fn take(&mut self, result: &CheckResult, parts: usize, now: Timestamp) -> Taken {
+        let at = result.at.min(now);
         let part = match &result.target {
             Target::Object { part, .. } => part.clone(),
             Target::Link(_) => None,
@@ -153,40 +175,58 @@ impl Status {
             Some(part) => format!("{}#{part}", result.check).into(),
             None => result.check.clone(),
         };
-        if self
+        let newer = self
             .checks
             .get(&name)
-            .is_some_and(|check| check.at > result.at)
-        {
-            return false;
+            .is_some_and(|check| check.at > at && check.at <= now);
+        if newer || self.withdrawn.get(&name).is_some_and(|gone| *gone >= at) {
+            return Taken::Late;
         }
         self.parts = parts;
         if result.withdrawn {
-            return self.checks.remove(&name).is_some();
+            let known = self.checks.remove(&name).is_some();
+            self.remember_withdrawal(name, at);
+            return if known {
+                Taken::Changed
+            } else {
+                Taken::Renewed
+            };
         }
+        self.withdrawn.remove(&name);
         let check = Check {
             level: result.level,
             text: result.text.clone(),
-            at: result.at,
+            at,
             source: result.source.clone(),
             valid_for: result.valid_for,
             part,
         };
-        self.checks.insert(name, check.clone()) != Some(check)
+        match self.checks.insert(name, check.clone()) {
+            Some(last) if last == check => Taken::Late,
+            Some(last) if last.level == check.level && !last.is_stale(now) => Taken::Renewed,
+            _ => Taken::Changed,
+        }
     }
 
-    /// What the checks say together. One bad check is enough; of parts, a failing one is a warning as long as another is not failing.
-    pub fn level(&self) -> StatusLevel {
-        self.level_of(|_| true)
+    fn remember_withdrawal(&mut self, name: Arc<str>, at: Timestamp) {
+        self.withdrawn.insert(name, at);
+        if self.withdrawn.len() > WITHDRAWALS {
+            let oldest = self.withdrawn.iter().min_by_key(|(_, at)| **at);
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                self.withdrawn.remove(&oldest);
+            }
+        }
     }
 
-    /// As [`Status::level`], counting only what still holds at `now`; unknown when nothing does.
-    pub fn level_at(&self, now: Timestamp) -> StatusLevel {
-        self.level_of(|check| !check.is_stale(now))
+    /// Nothing is known, not even that something is no longer said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.checks.is_empty() && self.withdrawn.is_empty()
     }
 
-    fn level_of(&self, counts: impl Fn(&Check) -> bool) -> StatusLevel {
-        let checks = || self.checks.values().filter(|check| counts(check));
+    /// What the checks that still hold at `now` say together; unknown when none does. One bad check is enough; of parts, a failing one is
+    /// a warning as long as another is not failing.
+    pub fn level(&self, now: Timestamp) -> StatusLevel {
+        let checks = || self.checks.values().filter(|check| !check.is_stale(now));
         let whole = checks()
             .filter(|check| check.part.is_none())
             .map(|check| check.level)
@@ -210,10 +250,22 @@ impl Status {
         whole.max(parts).unwrap_or_default()
     }
 
-    /// The check that decides, newest first among equals: the evidence to show.
-    pub fn deciding(&self) -> Option<(&Arc<str>, &Check)> {
+    /// Does the level change by the mere passing of time?
+    pub(crate) fn expires(&self) -> bool {
+        self.checks.values().any(|check| check.valid_for.is_some())
+    }
+
+    /// When the next check that holds at `now` stops to.
+    pub(crate) fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        let holding = self.checks.values().filter(|check| !check.is_stale(now));
+        holding.filter_map(Check::stale_from).min()
+    }
+
+    /// The check that decides at `now`, newest first among equals: the evidence to show.
+    pub fn deciding(&self, now: Timestamp) -> Option<(&Arc<str>, &Check)> {
         self.checks
             .iter()
+            .filter(|(_, check)| !check.is_stale(now))
             .max_by_key(|(_, check)| (check.level, check.at))
     }
 }
@@ -221,6 +273,10 @@ impl Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("in range")
+    }
 
     fn result(part: Option<&str>, level: StatusLevel, second: i64) -> CheckResult {
         CheckResult {
@@ -231,7 +287,7 @@ mod tests {
             check: "ping".into(),
             level,
             text: "text".into(),
-            at: Timestamp::from_second(second).expect("in range"),
+            at: at(second),
             source: "test".into(),
             valid_for: Some(10),
             withdrawn: false,
@@ -241,29 +297,32 @@ mod tests {
     #[test]
     fn a_failing_part_is_a_warning_until_all_fail() {
         let mut status = Status::default();
-        status.take(&result(Some("a"), StatusLevel::Error, 1), 2);
-        assert_eq!(status.level(), StatusLevel::Warning);
-        status.take(&result(Some("b"), StatusLevel::Error, 1), 2);
-        assert_eq!(status.level(), StatusLevel::Error);
-        status.take(&result(Some("b"), StatusLevel::Ok, 2), 2);
-        assert_eq!(status.level(), StatusLevel::Warning);
+        status.take(&result(Some("a"), StatusLevel::Error, 1), 2, at(5));
+        assert_eq!(status.level(at(5)), StatusLevel::Warning);
+        status.take(&result(Some("b"), StatusLevel::Error, 1), 2, at(5));
+        assert_eq!(status.level(at(5)), StatusLevel::Error);
+        status.take(&result(Some("b"), StatusLevel::Ok, 2), 2, at(5));
+        assert_eq!(status.level(at(5)), StatusLevel::Warning);
     }
 
     #[test]
     fn nothing_is_healthy_without_fresh_evidence() {
         let mut status = Status::default();
-        assert_eq!(status.level(), StatusLevel::Unknown);
-        status.take(&result(None, StatusLevel::Ok, 100), 0);
-        let at = |second| Timestamp::from_second(second).expect("in range");
-        assert_eq!(status.level_at(at(105)), StatusLevel::Ok);
-        assert_eq!(status.level_at(at(111)), StatusLevel::Unknown);
+        assert_eq!(status.level(at(100)), StatusLevel::Unknown);
+        status.take(&result(None, StatusLevel::Ok, 100), 0, at(100));
+        assert_eq!(status.level(at(110)), StatusLevel::Ok);
+        assert_eq!(status.next_expiry(at(110)), Some(at(111)));
+        assert_eq!(status.level(at(111)), StatusLevel::Unknown);
+        assert_eq!(status.deciding(at(111)), None);
     }
 
     #[test]
     fn a_late_result_does_not_overwrite_a_newer_one() {
         let mut status = Status::default();
-        assert!(status.take(&result(None, StatusLevel::Error, 5), 0));
-        assert!(!status.take(&result(None, StatusLevel::Ok, 4), 0));
-        assert_eq!(status.level(), StatusLevel::Error);
+        let taken = status.take(&result(None, StatusLevel::Error, 5), 0, at(5));
+        assert_eq!(taken, Taken::Changed);
+        let taken = status.take(&result(None, StatusLevel::Ok, 4), 0, at(5));
+        assert_eq!(taken, Taken::Late);
+        assert_eq!(status.level(at(5)), StatusLevel::Error);
     }
 }

@@ -18,7 +18,8 @@ pub struct Retention {
     /// Of what is younger than `sparse`, the last version of each `step`.
     pub sparse: SignedDuration,
     pub step: SignedDuration,
-    /// At most this many in all; named ones do not count and are never forgotten.
+    /// At most this many of those that are kept for being young alone. The last of each step do not count: a busy day leaves the year as
+    /// it is. Named ones do not count either and are never forgotten.
     pub at_most: usize,
 }
 
@@ -167,7 +168,7 @@ impl History {
     pub(crate) fn retain(&mut self, policy: &Retention, now: Timestamp) -> Vec<u64> {
         let step = policy.step.as_secs().max(1);
         let mut steps = BTreeSet::new();
-        let mut kept = 0;
+        let mut young = 0;
         let mut gone = Vec::new();
         for (number, version) in self.versions.iter().rev() {
             let last_of_step = steps.insert(version.at.as_second().div_euclid(step));
@@ -175,9 +176,11 @@ impl History {
                 continue;
             }
             let age = now.duration_since(version.at);
-            let keep = age <= policy.all || (age <= policy.sparse && last_of_step);
-            if keep && kept < policy.at_most {
-                kept += 1;
+            if last_of_step && age <= policy.sparse {
+                continue;
+            }
+            if age <= policy.all && young < policy.at_most {
+                young += 1;
             } else {
                 gone.push(*number);
             }

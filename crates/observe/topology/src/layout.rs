@@ -5,7 +5,7 @@
 
 mod overview;
 
-pub(crate) use overview::Overviews;
+pub(crate) use overview::Kept;
 pub use overview::{Edge, Overview, OverviewQuery, Supernode};
 
 use crate::link::Link;

@@ -36,7 +36,7 @@ mod template;
 mod tree;
 mod version;
 
-pub use cause::RootCause;
+pub use cause::{RootCause, RootCauses};
 pub use clique::{Clique, score};
 pub use declare::{
     AttributeKind, CauseRule, CliqueConstraint, CliqueScope, CliqueType, DeclarationError,

@@ -5,7 +5,7 @@
 
 use crate::declare::Declarations;
 use crate::derive::{Deriver, LinkChange};
-use crate::health::{CheckResult, Status, Target};
+use crate::health::{CheckResult, Status, Taken, Target};
 use crate::history::{History, Retention};
 use crate::merge::{Merged, merge};
 use crate::object::{Handle, ObjectRef};
@@ -38,7 +38,7 @@ pub struct Changes {
     pub links_added: Vec<LinkKey>,
     pub links_changed: Vec<LinkKey>,
     pub links_removed: Vec<LinkKey>,
-    /// Objects and links whose health was said anew.
+    /// Objects and links of which a check says something else than before.
     pub checked: Vec<Target>,
     /// Drafts and results that came too late, or told of what is not known.
     pub ignored: usize,
@@ -180,28 +180,35 @@ impl Map {
         Ok(self.commit(batch.at, batch.cause.clone(), state, changes, buried))
     }
 
-    /// Takes check results and alerts in, as one version. A result for what is not on the map is counted as ignored.
+    /// Takes check results and alerts in, as one version. A result for what is not on the map is counted as ignored. That a check says
+    /// what it said before, in time, is no news; it is noted in the last version, and written with the next.
     pub fn check(&mut self, results: &[CheckResult], at: Timestamp) -> Committed {
         let head = self.head().clone();
         let mut state = head.state.clone();
         let mut changes = Changes::default();
         let mut checked = BTreeSet::new();
+        let mut renewed = false;
         for result in results {
-            if take_result(&mut state, &head, result) {
-                checked.insert(match &result.target {
+            match take_result(&mut state, &head, result, at) {
+                Taken::Late => changes.ignored += 1,
+                Taken::Renewed => renewed = true,
+                Taken::Changed => drop(checked.insert(match &result.target {
                     Target::Object { object, .. } => Target::Object {
                         object: object.clone(),
                         part: None,
                     },
                     link @ Target::Link(_) => link.clone(),
-                });
-            } else {
-                changes.ignored += 1;
+                })),
             }
         }
         if checked.is_empty() {
+            let version = match renewed {
+                true => Arc::new(head.heard_again(state)),
+                false => head,
+            };
+            self.history.push(version.clone());
             return Committed {
-                version: head,
+                version,
                 changes,
                 record: None,
             };
@@ -234,6 +241,24 @@ impl Map {
 
     /// Goes on with other declarations: all links are derived anew.
     pub fn redeclare(&mut self, declarations: Arc<Declarations>, at: Timestamp) -> Committed {
+        self.rederive(declarations, Cause::Declarations, at)
+    }
+
+    /// Goes on with other words for what the environment is, by which link rules and clique types are chosen: all links are derived anew.
+    /// The name stays.
+    pub fn reprofile(&mut self, profile: Profile, at: Timestamp) -> Committed {
+        let name = self.profile.name.clone();
+        self.profile = Arc::new(Profile { name, ..profile });
+        let declarations = self.head().declarations().clone();
+        self.rederive(declarations, Cause::Settings, at)
+    }
+
+    fn rederive(
+        &mut self,
+        declarations: Arc<Declarations>,
+        cause: Cause,
+        at: Timestamp,
+    ) -> Committed {
         let head = self.head().clone();
         let mut state = head.state.without_links();
         state.declarations = declarations;
@@ -257,7 +282,7 @@ impl Map {
         }
         let mut changes = Changes::default();
         note_links(&mut changes, &links);
-        self.commit(at, Cause::Declarations, state, changes, Vec::new())
+        self.commit(at, cause, state, changes, Vec::new())
     }
 
     /// Forgets versions by policy; returns which.
@@ -347,25 +372,30 @@ fn link_difference(before: &State, made: &[LinkChange]) -> Vec<LinkChange> {
     out
 }
 
-fn take_result(state: &mut State, version: &Version, result: &CheckResult) -> bool {
+fn take_result(
+    state: &mut State,
+    version: &Version,
+    result: &CheckResult,
+    now: Timestamp,
+) -> Taken {
     match &result.target {
         Target::Object { object, .. } => {
             let Some(handle) = state.find(object) else {
-                return false;
+                return Taken::Late;
             };
             let parts = parts(version, handle);
             let mut status = state.status.get(handle.0).cloned().unwrap_or_default();
-            let changed = Arc::make_mut(&mut status).take(result, parts);
-            let empty = status.checks.is_empty();
+            let changed = Arc::make_mut(&mut status).take(result, parts, now);
+            let empty = status.is_empty();
             state.status.set(handle.0, (!empty).then_some(status));
             changed
         }
         Target::Link(key) => {
             if version.link(key).is_none() {
-                return false;
+                return Taken::Late;
             }
             let mut status = state.link_status.get(key).cloned().unwrap_or_default();
-            let changed = Arc::make_mut(&mut status).take(result, 0);
+            let changed = Arc::make_mut(&mut status).take(result, 0, now);
             put_link_status(state, key, status);
             changed
         }
@@ -373,7 +403,7 @@ fn take_result(state: &mut State, version: &Version, result: &CheckResult) -> bo
 }
 
 pub(crate) fn put_link_status(state: &mut State, key: &LinkKey, status: Arc<Status>) {
-    if status.checks.is_empty() {
+    if status.is_empty() {
         state.link_status.remove(key);
     } else {
         state.link_status.insert(key.clone(), status);

@@ -24,6 +24,8 @@ pub enum MonitoringError {
         "check name '{0}' starts with no declared object type: write <type>_<id> or link_<type>_<source>_<target>"
     )]
     Name(String),
+    #[error("alert '{0}' is for information only and says nothing of health")]
+    Informative(String),
     #[error("check '{0}' means nothing on the map")]
     Unknown(String),
 }

@@ -6,7 +6,7 @@
 use crate::clique::Clique;
 use crate::declare::{Declarations, TypeRule};
 use crate::health::Status;
-use crate::layout::Overviews;
+use crate::layout::Kept;
 use crate::link::{Link, LinkKey};
 use crate::object::{Claim, Handle, Object, ObjectRef};
 use crate::state::State;
@@ -69,6 +69,8 @@ pub enum Cause {
     Checks,
     Snapshot,
     Declarations,
+    /// The environment is said to be of another kind.
+    Settings,
 }
 
 impl fmt::Display for Cause {
@@ -80,6 +82,7 @@ impl fmt::Display for Cause {
             Self::Checks => f.write_str("checks"),
             Self::Snapshot => f.write_str("snapshot"),
             Self::Declarations => f.write_str("declarations"),
+            Self::Settings => f.write_str("settings"),
         }
     }
 }
@@ -93,7 +96,7 @@ pub struct Version {
     pub profile: Arc<Profile>,
     pub(crate) state: State,
     pub(crate) cliques: Arc<Mutex<HashMap<Handle, Vec<Arc<Clique>>>>>,
-    pub(crate) overviews: Arc<Mutex<Overviews>>,
+    pub(crate) overviews: Arc<Mutex<Vec<Kept>>>,
 }
 
 impl Version {
@@ -115,7 +118,7 @@ impl Version {
         }
     }
 
-    /// The same version, knowing more of when its facts were last said. `state` has the same objects and links.
+    /// The same version, knowing more of when its facts were last said. `state` has the same objects, links and health.
     pub(crate) fn heard_again(&self, state: State) -> Self {
         Self {
             number: self.number,
@@ -269,10 +272,10 @@ impl Version {
         self.state.status.get(handle.0).map(|status| &**status)
     }
 
-    /// What the object's own checks say.
-    pub fn level(&self, handle: Handle) -> StatusLevel {
+    /// What the object's own checks say at `now`: the present of the last version, its own time of an older one.
+    pub fn level(&self, handle: Handle, now: Timestamp) -> StatusLevel {
         self.status(handle)
-            .map_or(StatusLevel::Unknown, Status::level)
+            .map_or(StatusLevel::Unknown, |status| status.level(now))
     }
 
     pub fn link_status(&self, key: &LinkKey) -> Option<&Status> {

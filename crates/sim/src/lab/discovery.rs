@@ -65,7 +65,7 @@ fn settings(keystone: &str, password: &str) -> Settings {
         user: "admin".to_owned(),
         password: Secret::new(password),
         user_domain: "Default".to_owned(),
-        project: "admin".to_owned(),
+        project: Some("admin".to_owned()),
         project_domain: "Default".to_owned(),
         interface: Interface::Public,
         trust: Trust::System,

@@ -67,7 +67,9 @@ pub struct OpenStackConfig {
     pub user: String,
     #[serde(default = "default_domain")]
     pub user_domain: String,
-    pub project: String,
+    /// Absent: the token is for the whole system, not for a project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     #[serde(default = "default_domain")]
     pub project_domain: String,
     #[serde(default)]

@@ -127,14 +127,42 @@ impl Config {
                 Ok(format!("revision {}", summary["revision"]))
             }
             Probe::Amqp => {
-                let settings = self.events(credentials)?.ok_or_else(absent)?;
-                let (sink, board) = (Arc::new(Nowhere), StatusBoard::default());
-                Listener::new(self.name.clone(), settings, sink, board)
-                    .test()
-                    .await?;
-                Ok("the queues are made and bound".to_owned())
+                let listener = self.idle_listener(credentials)?.ok_or_else(absent)?;
+                listener.test().await?;
+                Ok("queues can be made and bound".to_owned())
             }
         }
+    }
+
+    /// A listener that takes no message.
+    fn idle_listener(&self, credentials: &Credentials) -> Result<Option<Listener>> {
+        let Some(settings) = self.events(credentials)? else {
+            return Ok(None);
+        };
+        let (sink, board) = (Arc::new(Nowhere), StatusBoard::default());
+        Ok(Some(Listener::new(
+            self.name.clone(),
+            settings,
+            sink,
+            board,
+        )))
+    }
+
+    /// Takes away what listening made on the broker, if anything was listened to.
+    ///
+    /// # Errors
+    /// The password is not set, or the broker does not answer.
+    pub async fn remove_queues(&self, credentials: &Credentials) -> Result<()> {
+        let Some(listener) = self.idle_listener(credentials)? else {
+            return Ok(());
+        };
+        let removed = tokio::time::timeout(WITHIN, listener.remove()).await;
+        removed.unwrap_or_else(|_| {
+            Err(Error::TimedOut {
+                what: "removing the queues of events".to_owned(),
+                limit: WITHIN,
+            })
+        })
     }
 
     /// Logs in to the first host there is and asks its name.

@@ -1,7 +1,9 @@
 //! The AMQP listener of one environment: a session with RabbitMQ, kept up with back-off.
 //!
 //! Three queues of its own, all durable: events, retries (whose messages fall back into events after a delay) and dead letters. How often a
-//! message was tried is in the message, so a restart forgets nothing. Prefetch bounds what is held in memory.
+//! message was tried is in the message, so a restart forgets nothing. Prefetch bounds what is held in memory. All queues are bounded, the
+//! oldest messages go first, and the one that is bound to the services' exchanges goes by itself when nobody listened for a week: a controller
+//! that is no more leaves nothing that grows.
 
 use super::status::{State, StatusBoard};
 use super::{Sink, envelope};
@@ -15,6 +17,7 @@ use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
     ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
@@ -69,6 +72,10 @@ impl Settings {
 
 /// Dead letters kept; the oldest go first.
 const DEAD_LETTERS: i32 = 100_000;
+/// Messages the other queues hold; the oldest go first.
+const WAITING: i32 = 1_000_000;
+/// Milliseconds without a listener after which the queue of events goes.
+const UNUSED_WITHIN: i32 = 7 * 24 * 3600 * 1000;
 const TRIES: &str = "x-netwright-tries";
 const REASON: &str = "x-netwright-reason";
 const FIRST_BACK_OFF: Duration = Duration::from_millis(500);
@@ -88,6 +95,60 @@ struct Queues {
     dead: ShortString,
 }
 
+impl Queues {
+    fn new(prefix: &str) -> Self {
+        let name = |what: &str| ShortString::from(format!("{prefix}.{what}"));
+        Self {
+            // Names change with declarations: a broker refuses another declaration of a queue there is (406).
+            events: name("events.bounded"),
+            retries: name("retries.bounded"),
+            dead: name("dead"),
+        }
+    }
+
+    fn declarations(&self, retry_after: Duration) -> [(&ShortString, FieldTable); 3] {
+        let number = |value| AMQPValue::LongInt(value);
+        let text = |value: &str| AMQPValue::LongString(LongString::from(value));
+        let delay = i32::try_from(retry_after.as_millis()).unwrap_or(i32::MAX);
+        let table = |arguments: &[(&str, AMQPValue)]| {
+            let mut table = FieldTable::default();
+            for (name, value) in arguments {
+                table.insert((*name).into(), value.clone());
+            }
+            table
+        };
+        [
+            (
+                &self.events,
+                table(&[
+                    ("x-max-length", number(WAITING)),
+                    ("x-expires", number(UNUSED_WITHIN)),
+                ]),
+            ),
+            (
+                // Nobody consumes it, so that it must not expire; its messages fall out by themselves.
+                &self.retries,
+                table(&[
+                    ("x-max-length", number(WAITING)),
+                    ("x-message-ttl", number(delay)),
+                    ("x-dead-letter-exchange", text("")),
+                    ("x-dead-letter-routing-key", text(self.events.as_str())),
+                ]),
+            ),
+            (&self.dead, table(&[("x-max-length", number(DEAD_LETTERS))])),
+        ]
+    }
+
+    async fn delete(&self, channel: &Channel) -> lapin::Result<()> {
+        for queue in [&self.events, &self.retries, &self.dead] {
+            channel
+                .queue_delete(queue.clone(), QueueDeleteOptions::default())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
 impl Listener {
     pub fn new(
         environment: Environment,
@@ -104,12 +165,7 @@ impl Listener {
     }
 
     fn queues(&self) -> Queues {
-        let name = |what: &str| ShortString::from(format!("netwright.{}.{what}", self.environment));
-        Queues {
-            events: name("events"),
-            retries: name("retries"),
-            dead: name("dead"),
-        }
+        Queues::new(&format!("netwright.{}", self.environment))
     }
 
     fn fault(&self, error: &lapin::Error) -> Error {
@@ -154,16 +210,36 @@ impl Listener {
             .update(&self.environment, |status| status.state = State::Stopped);
     }
 
-    /// Connects, for a connection test, and says whether queues and bindings can be made.
+    /// Connects, for a connection test, and says whether queues and bindings can be made. Its queues are others than those of a listener, and
+    /// go with the test.
     ///
     /// # Errors
     /// What keeps it from listening.
     pub async fn test(&self) -> Result<()> {
+        let test = uuid::Uuid::new_v4().simple();
+        let queues = Queues::new(&format!("netwright.{}.test-{test}", self.environment));
         let connection = self.connect().await?;
-        let channel = self.prepare(&connection).await?;
-        drop(channel);
-        let closed = connection.close(200, "tested".into()).await;
-        closed.map_err(|error| self.fault(&error))
+        let prepared = self.prepare(&connection, &queues).await;
+        let deleted = self.delete(&connection, &queues).await;
+        prepared.and(deleted)
+    }
+
+    /// Takes the queues away, with what is in them.
+    ///
+    /// # Errors
+    /// The broker does not answer or refuses.
+    pub async fn remove(&self) -> Result<()> {
+        let connection = self.connect().await?;
+        self.delete(&connection, &self.queues()).await
+    }
+
+    /// Deletes on a channel of its own, for one that met a fault is closed; then closes the connection.
+    async fn delete(&self, connection: &Connection, queues: &Queues) -> Result<()> {
+        let fault = |error: lapin::Error| self.fault(&error);
+        let channel = connection.create_channel().await.map_err(fault)?;
+        let deleted = queues.delete(&channel).await;
+        let closed = connection.close(200, "done".into()).await;
+        deleted.and(closed).map_err(fault)
     }
 
     async fn connect(&self) -> Result<Connection> {
@@ -204,7 +280,7 @@ impl Listener {
     }
 
     /// Makes the queues and binds them; the channel has confirms and the prefetch.
-    async fn prepare(&self, connection: &Connection) -> Result<Channel> {
+    async fn prepare(&self, connection: &Connection, queues: &Queues) -> Result<Channel> {
         let fault = |error: lapin::Error| self.fault(&error);
         for exchange in &self.settings.exchanges {
             self.ensure_exchange(connection, exchange).await?;
@@ -218,26 +294,7 @@ impl Listener {
             .basic_qos(self.settings.prefetch, BasicQosOptions::default())
             .await
             .map_err(fault)?;
-        let queues = self.queues();
-        let mut retries = FieldTable::default();
-        let delay = i32::try_from(self.settings.retry_after.as_millis()).unwrap_or(i32::MAX);
-        retries.insert("x-message-ttl".into(), AMQPValue::LongInt(delay));
-        retries.insert(
-            "x-dead-letter-exchange".into(),
-            AMQPValue::LongString("".into()),
-        );
-        let events = LongString::from(queues.events.as_str());
-        retries.insert(
-            "x-dead-letter-routing-key".into(),
-            AMQPValue::LongString(events),
-        );
-        let mut dead = FieldTable::default();
-        dead.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_LETTERS));
-        for (queue, arguments) in [
-            (&queues.events, FieldTable::default()),
-            (&queues.retries, retries),
-            (&queues.dead, dead),
-        ] {
+        for (queue, arguments) in queues.declarations(self.settings.retry_after) {
             channel
                 .queue_declare(queue.clone(), QueueDeclareOptions::durable(), arguments)
                 .await
@@ -294,8 +351,8 @@ impl Listener {
         self.board
             .update(&self.environment, |status| status.state = State::Connecting);
         let connection = self.connect().await?;
-        let channel = self.prepare(&connection).await?;
         let queues = self.queues();
+        let channel = self.prepare(&connection, &queues).await?;
         let consumer = channel
             .basic_consume(
                 queues.events.clone(),

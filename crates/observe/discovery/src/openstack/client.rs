@@ -4,7 +4,8 @@ use crate::http::{Http, Trust};
 use crate::secret::Secret;
 use crate::{Error, Result};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Mutex, OnceCell};
 
 /// Which of a service's endpoints are used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -34,7 +35,8 @@ pub struct Settings {
     pub user: String,
     pub password: Secret,
     pub user_domain: String,
-    pub project: String,
+    /// The project the token is for; the whole system if absent.
+    pub project: Option<String>,
     pub project_domain: String,
     pub interface: Interface,
     pub trust: Trust,
@@ -44,11 +46,31 @@ pub struct Settings {
     pub region: Option<String>,
 }
 
+/// What a token is asked for with (Identity API v3, password authentication with scoped authorization).
+fn login(s: &Settings) -> Value {
+    let scope = match &s.project {
+        Some(project) => {
+            json!({"project": {"name": project, "domain": {"name": s.project_domain}}})
+        }
+        None => json!({"system": {"all": true}}),
+    };
+    json!({"auth": {
+        "identity": {"methods": ["password"], "password": {"user": {
+            "name": s.user, "domain": {"name": s.user_domain}, "password": s.password.reveal(),
+        }}},
+        "scope": scope,
+    }})
+}
+
 /// A cloud. The token is fetched when first needed, and again when it was refused.
 pub struct OpenStack {
     settings: Settings,
     keystone: Http,
     session: Mutex<Option<Session>>,
+    /// Why lists do not show every project's rows, if they do not; asked once.
+    pub(super) blind: OnceCell<Option<String>>,
+    /// Nova is older than Pike and does not know the version that is asked for.
+    old_nova: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -66,6 +88,8 @@ impl OpenStack {
             keystone: Http::new(base, &settings.trust)?,
             settings,
             session: Mutex::new(None),
+            blind: OnceCell::new(),
+            old_nova: AtomicBool::new(false),
         })
     }
 
@@ -85,24 +109,18 @@ impl OpenStack {
 
     async fn log_in(&self) -> Result<Session> {
         let s = &self.settings;
-        let body = json!({"auth": {
-            "identity": {"methods": ["password"], "password": {"user": {
-                "name": s.user, "domain": {"name": s.user_domain}, "password": s.password.reveal(),
-            }}},
-            "scope": {"project": {"name": s.project, "domain": {"name": s.project_domain}}},
-        }});
         let url = self.keystone.url("/v3/auth/tokens", &[]);
-        let answer = self
-            .keystone
-            .post(url, &[], &body)
-            .await
-            .map_err(|error| match error {
-                Error::Status { status: 401, .. } => Error::Login {
-                    host: self.url().to_owned(),
-                    user: s.user.clone(),
-                },
-                other => other,
-            })?;
+        let answer =
+            self.keystone
+                .post(url, &[], &login(s))
+                .await
+                .map_err(|error| match error {
+                    Error::Status { status: 401, .. } => Error::Login {
+                        host: self.url().to_owned(),
+                        user: s.user.clone(),
+                    },
+                    other => other,
+                })?;
         let token = answer
             .headers
             .get("x-subject-token")
@@ -117,7 +135,7 @@ impl OpenStack {
         })
     }
 
-    /// The catalogue of the token's project.
+    /// The catalogue of the token's scope.
     pub async fn catalogue(&self) -> Result<Value> {
         Ok(self.session().await?.catalogue)
     }
@@ -152,11 +170,16 @@ impl OpenStack {
         loop {
             let session = self.session().await?;
             let headers = [
-                ("x-auth-token", session.token.reveal()),
-                // 2.53: hypervisors have UUIDs and may be listed page by page.
+                // 2.53: hypervisors have UUIDs and may be listed page by page, with their servers.
                 ("openstack-api-version", "compute 2.53"),
+                ("x-auth-token", session.token.reveal()),
             ];
-            match http.get(url.clone(), &headers).await {
+            let versioned = !self.is_old_nova();
+            let headers = &headers[usize::from(!versioned)..];
+            match http.get(url.clone(), headers).await {
+                Err(Error::Status { status: 406, .. }) if versioned => {
+                    self.old_nova.store(true, Ordering::Relaxed);
+                }
                 Err(Error::Status { status: 401, .. }) if again => {
                     again = false;
                     *self.session.lock().await = None;
@@ -164,6 +187,10 @@ impl OpenStack {
                 answer => return Ok(answer?.body),
             }
         }
+    }
+
+    pub(super) fn is_old_nova(&self) -> bool {
+        self.old_nova.load(Ordering::Relaxed)
     }
 
     fn endpoint(&self, catalogue: &Value, region: &str, service: &str) -> Result<String> {
@@ -196,5 +223,31 @@ impl OpenStack {
         let mut url = reqwest::Url::parse(url).map_err(|_| missing())?;
         url.set_host(Some(host)).map_err(|_| missing())?;
         Ok(url.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_for_a_project_or_for_the_system() {
+        let mut settings = Settings {
+            url: "http://k".to_owned(),
+            user: "u".to_owned(),
+            password: Secret::new("p"),
+            user_domain: "d".to_owned(),
+            project: Some("admin".to_owned()),
+            project_domain: "e".to_owned(),
+            interface: Interface::Public,
+            trust: Trust::System,
+            endpoint_host: None,
+            region: None,
+        };
+        let project = json!({"project": {"name": "admin", "domain": {"name": "e"}}});
+        assert_eq!(login(&settings)["auth"]["scope"], project);
+        settings.project = None;
+        let system = json!({"system": {"all": true}});
+        assert_eq!(login(&settings)["auth"]["scope"], system);
     }
 }

@@ -421,6 +421,7 @@ pub fn instances(environment: &Environment, servers: &[Value], joined: &Joined<'
                 ("local_name", "OS-EXT-SRV-ATTR:instance_name"),
                 ("project_id", "tenant_id"),
                 ("status", "status"),
+                ("vm_state", "OS-EXT-STS:vm_state"),
                 ("zone", "OS-EXT-AZ:availability_zone"),
             ] {
                 draft = with_some(draft, attribute, text(server, member));
@@ -436,7 +437,11 @@ pub fn host_instances(environment: &Environment, host: &str, answer: &Value) -> 
     let hypervisors = answer["hypervisors"].as_array().into_iter().flatten();
     hypervisors
         .filter(|hypervisor| {
-            text(hypervisor, "hypervisor_hostname").is_none_or(|name| name == host)
+            // Told by a pattern: with the domain, and also hosts whose name only begins alike.
+            text(hypervisor, "hypervisor_hostname").is_none_or(|name| {
+                name.strip_prefix(host)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
         })
         .flat_map(|hypervisor| hypervisor["servers"].as_array().into_iter().flatten())
         .filter_map(|server| {

@@ -74,6 +74,8 @@ impl Source for OpenStack {
     }
 }
 
+const OWN_PROJECTS: &str = "only the projects the user has a role in could be listed";
+
 /// A whole list, or the reason it is not.
 fn of(
     kind: &'static str,
@@ -104,13 +106,7 @@ impl OpenStack {
     }
 
     async fn projects(&self, context: Context<'_>) -> Result<Vec<Reading>> {
-        // All projects where the user may list them; else those the user has a role in.
-        let all = match self.identity("/v3/projects", "projects").await {
-            Err(Error::Status { status: 403, .. }) => {
-                self.identity("/v3/auth/projects", "projects").await?
-            }
-            all => all?,
-        };
+        let all = self.all_projects().await?;
         let drafts = drafts::projects(context.environment, &all.items, None);
         Ok(vec![of(
             "keystone",
@@ -119,6 +115,30 @@ impl OpenStack {
             drafts,
             &[all],
         )])
+    }
+
+    /// All projects where the user may list them; else those the user has a role in, which are not all.
+    async fn all_projects(&self) -> Result<Pages> {
+        match self.identity("/v3/projects", "projects").await {
+            Err(Error::Status { status: 403, .. }) => {
+                let mut own = self.identity("/v3/auth/projects", "projects").await?;
+                own.fault.get_or_insert_with(|| OWN_PROJECTS.to_owned());
+                Ok(own)
+            }
+            all => all,
+        }
+    }
+
+    /// No rows, with the fault of lists that show a user only what is of his projects: Neutron leaves the others' rows out without
+    /// a word, so that who may not list all projects is taken to see only some.
+    async fn others(&self) -> Pages {
+        let blind = self.blind.get_or_init(|| async {
+            match self.all_projects().await {
+                Ok(projects) => projects.fault,
+                Err(error) => Some(format!("which projects are seen is not known: {error}")),
+            }
+        });
+        Pages::none(blind.await.clone())
     }
 
     async fn zones(&self, context: Context<'_>) -> Result<Vec<Reading>> {
@@ -213,8 +233,11 @@ impl OpenStack {
                 // A user who is not told where servers run asks each hypervisor.
                 for host in context.drafts("host") {
                     let host = host.key.id.as_str();
-                    let path = format!("/os-hypervisors/{host}/servers");
-                    let answer = self.get(&region, "compute", &path).await?;
+                    let answer = match self.servers_of(&region, host).await {
+                        // A host that is no hypervisor.
+                        Err(Error::Status { status: 404, .. }) => continue,
+                        answer => answer?,
+                    };
                     found.extend(drafts::host_instances(context.environment, host, &answer));
                 }
             }
@@ -229,8 +252,19 @@ impl OpenStack {
         )])
     }
 
+    /// The hypervisors whose names hold the host's, with their servers. What 2.53 took away was another path for the same.
+    async fn servers_of(&self, region: &str, host: &str) -> Result<Value> {
+        let path = if self.is_old_nova() {
+            format!("/os-hypervisors/{host}/servers")
+        } else {
+            let host: String = paging::escaped(host).collect();
+            format!("/os-hypervisors?hypervisor_hostname_pattern={host}&with_servers=true")
+        };
+        self.get(region, "compute", &path).await
+    }
+
     async fn networks(&self, context: Context<'_>) -> Result<Vec<Reading>> {
-        let (mut found, mut pages) = (Vec::new(), Vec::new());
+        let (mut found, mut pages) = (Vec::new(), vec![self.others().await]);
         let projects = names(context.drafts("project"));
         for region in self.region_names().await? {
             let networks = self
@@ -258,7 +292,7 @@ impl OpenStack {
     }
 
     async fn routers(&self, context: Context<'_>) -> Result<Vec<Reading>> {
-        let (mut found, mut pages) = (Vec::new(), Vec::new());
+        let (mut found, mut pages) = (Vec::new(), vec![self.others().await]);
         for region in self.region_names().await? {
             let routers = self
                 .list(&region, "network", "/v2.0/routers", "routers")
@@ -271,7 +305,7 @@ impl OpenStack {
     }
 
     async fn ports(&self, context: Context<'_>) -> Result<Vec<Reading>> {
-        let (mut found, mut pages) = (Vec::new(), Vec::new());
+        let (mut found, mut pages) = (Vec::new(), vec![self.others().await]);
         let projects = names(context.drafts("project"));
         let networks: BTreeSet<&ObjectKey> =
             context.drafts("network").map(|draft| &draft.key).collect();

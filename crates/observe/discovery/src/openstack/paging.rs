@@ -21,6 +21,14 @@ pub struct Pages {
 }
 
 impl Pages {
+    /// No rows, and why there may be others.
+    pub fn none(fault: Option<String>) -> Self {
+        Self {
+            fault,
+            ..Self::default()
+        }
+    }
+
     /// Takes a page in; the marker of the next, if there is one.
     pub fn take(&mut self, page: &Value, collection: &str) -> Option<String> {
         match self.check(page, collection) {

@@ -1,7 +1,7 @@
 //! Is the host's key the one in the known hosts file? Fails closed: no file, no entry, no line that can be read is a refusal.
 
 use crate::{Error, Result};
-use russh::keys::{HashAlg, PublicKey};
+use russh::keys::{Algorithm, HashAlg, PublicKey};
 use std::path::Path;
 
 pub(super) fn check(file: &Path, host: &str, port: u16, key: &PublicKey) -> Result<()> {
@@ -43,6 +43,26 @@ pub(super) fn check(file: &Path, host: &str, port: u16, key: &PublicKey) -> Resu
         fingerprint: fingerprint(),
         file: name,
     })
+}
+
+/// The algorithms, with those of the keys that are known for the host first: it proves itself with the first that it can, and a key that
+/// is not in the file proves nothing, whatever its kind.
+pub(super) fn preferred(file: &Path, host: &str, port: u16, all: &[Algorithm]) -> Vec<Algorithm> {
+    // A file that cannot be read is told of when the key is checked.
+    let known =
+        russh::keys::known_hosts::known_host_keys_path(host, port, file).unwrap_or_default();
+    let is_known = |algorithm: &Algorithm| {
+        known
+            .iter()
+            .any(|(_, key)| match (key.algorithm(), algorithm) {
+                // One kind of key, with several hashes.
+                (Algorithm::Rsa { .. }, Algorithm::Rsa { .. }) => true,
+                (known, algorithm) => known == *algorithm,
+            })
+    };
+    let (mut ordered, others): (Vec<_>, Vec<_>) = all.iter().cloned().partition(is_known);
+    ordered.extend(others);
+    ordered
 }
 
 /// Whether a `@revoked` line, of whatever host, has this key (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
@@ -90,6 +110,20 @@ mod tests {
             ))
             .is_err()
         );
+    }
+
+    #[test]
+    fn a_host_is_asked_for_the_kind_of_key_that_is_known() {
+        const ECDSA: &str = "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBPmUj9yz2CaDvwODUcNpJ4A7L+n/DUwhy3tSvZZc2AuwqKgu+O9pBimpMX0lhZnFE0gnkbVKITW3blaPRtauJ2A=";
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("known_hosts");
+        std::fs::write(&file, format!("h ecdsa-sha2-nistp256 {ECDSA}\n")).expect("written");
+        let ecdsa = Algorithm::Ecdsa {
+            curve: russh::keys::EcdsaCurve::NistP256,
+        };
+        let all = [Algorithm::Ed25519, ecdsa.clone()];
+        assert_eq!(preferred(&file, "h", 22, &all), [ecdsa, Algorithm::Ed25519]);
+        assert_eq!(preferred(&file, "other", 22, &all), all);
     }
 
     #[test]

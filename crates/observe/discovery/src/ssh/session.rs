@@ -213,7 +213,12 @@ const HOST_KEYS: &[Algorithm] = &[
 async fn connect(target: &Target, jump: Option<&Handle<Verifier>>) -> Result<Handle<Verifier>> {
     let config = Arc::new(client::Config {
         preferred: Preferred {
-            key: Cow::Borrowed(HOST_KEYS),
+            key: Cow::Owned(host_key::preferred(
+                &target.known_hosts,
+                &target.address,
+                target.port,
+                HOST_KEYS,
+            )),
             ..Preferred::DEFAULT
         },
         nodelay: true,

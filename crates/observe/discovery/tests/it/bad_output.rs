@@ -6,7 +6,7 @@ use discovery::scan::tree::{Facts, Tree};
 use discovery::scan::{Limits, Outcome, Request, Scan};
 use discovery::ssh::command::Command;
 use discovery::ssh::script::{Answers, Script};
-use discovery::ssh::{Hosts, Session};
+use discovery::ssh::{Hosts, Means, Session};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -34,7 +34,8 @@ impl Hosts for Shell {
 impl Session for Shell {
     fn run<'a>(&'a mut self, commands: &'a [Command]) -> BoxFuture<'a, discovery::Result<Answers>> {
         Box::pin(async move {
-            let script = Script::new(commands, "0f1e2d3c".to_owned(), false);
+            let means = Means::default();
+            let script = Script::new(commands, "0f1e2d3c".to_owned(), &means);
             let text = script.text().replace(":/usr/sbin:/sbin", "");
             let printed = shell(&self.commands, &text).expect("sh runs");
             script.read("h1", &(self.on_the_way)(printed))
@@ -108,12 +109,13 @@ impl Lab {
             symlink(found.expect("part of coreutils"), lab.dir.path().join(tool))?;
         }
         lab.prints("hostname", "h1\n")?;
+        lab.prints("uname", "x86_64\n")?;
         lab.prints("brctl", BRIDGES)?;
         lab.prints("ovs-vsctl", OVS)?;
         lab.prints("ovs-appctl", DATAPATH)?;
         lab.runs(
             "virsh",
-            &format!("case \"$1\" in list) cat <<'END'\n{MACHINES}END\n;; *) cat <<'END'\n{DOMAIN}END\n;; esac"),
+            &format!("case \"$*\" in *--inactive*) ;; list*) cat <<'END'\n{MACHINES}END\n;; *) cat <<'END'\n{DOMAIN}END\n;; esac"),
         )?;
         lab.runs(
             "ls",

@@ -13,6 +13,8 @@ pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
+    /// The microversion that is asked for.
+    pub(crate) version: Option<String>,
 }
 
 pub(crate) struct Fake {
@@ -35,10 +37,13 @@ impl Fake {
             async move {
                 let url = reqwest::Url::parse(&format!("http://fake{}", request.uri()));
                 let query = url.map(|url| url.query_pairs().into_owned().collect());
+                let version = request.headers().get("openstack-api-version");
+                let version = version.and_then(|version| version.to_str().ok());
                 let one = Asked {
                     method: request.method().to_string(),
                     path: request.uri().path().to_owned(),
                     query: query.unwrap_or_default(),
+                    version: version.map(str::to_owned),
                 };
                 let response = answer(&one);
                 seen.lock().expect("not poisoned").push(one);

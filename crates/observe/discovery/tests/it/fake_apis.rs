@@ -21,7 +21,11 @@ fn pair<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
 }
 
 fn token(url: &str) -> Response {
-    let catalogue = json!([{"type": "network", "name": "neutron", "endpoints": [{"interface": "public", "region": "one", "url": url}]}]);
+    let endpoints = json!([{"interface": "public", "region": "one", "url": url}]);
+    let catalogue = json!([
+        {"type": "network", "name": "neutron", "endpoints": endpoints},
+        {"type": "compute", "name": "nova", "endpoints": endpoints},
+    ]);
     let mut response = answer(&json!({"token": {"catalog": catalogue}}));
     let value = axum::http::HeaderValue::from_static("t");
     response.headers_mut().insert("x-subject-token", value);
@@ -34,7 +38,7 @@ fn cloud(url: &str) -> Result<OpenStack> {
         user: "u".to_owned(),
         password: Secret::new("p"),
         user_domain: "Default".to_owned(),
-        project: "admin".to_owned(),
+        project: Some("admin".to_owned()),
         project_domain: "Default".to_owned(),
         interface: Interface::Public,
         trust: Trust::System,
@@ -45,6 +49,11 @@ fn cloud(url: &str) -> Result<OpenStack> {
 
 /// A Neutron whose second page of ports is as given.
 async fn neutron(second: Value) -> Result<Fake> {
+    neutron_for(second, true).await
+}
+
+/// The same, for a user who may list all projects or only his own.
+async fn neutron_for(second: Value, all_projects: bool) -> Result<Fake> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let elsewhere = listener.local_addr()?;
     let url = Arc::new(std::sync::OnceLock::<String>::new());
@@ -62,6 +71,8 @@ async fn neutron(second: Value) -> Result<Fake> {
             "ports_links": [{"rel": "next", "href": format!("http://{elsewhere}/v2.0/ports?marker=b")}],
         })),
         ("/v2.0/ports", Some("b")) => answer(&second),
+        ("/v3/projects", _) if !all_projects => axum::http::StatusCode::FORBIDDEN.into_response(),
+        ("/v3/projects" | "/v3/auth/projects", _) => answer(&json!({"projects": [{"id": "p", "name": "p"}]})),
         _ => missing(),
     })
     .await?;
@@ -89,6 +100,89 @@ async fn pages_are_read_to_the_end_and_by_a_new_token() -> Result<()> {
         .into_iter()
         .filter(|asked| asked.path == "/v3/auth/tokens");
     ensure!(logins.count() == 2, "the ended token was replaced");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_sees_only_some_projects_says_nothing_of_the_others() -> Result<()> {
+    let fake = neutron_for(json!({"ports": [{"id": "c", "network_id": "n"}]}), false).await?;
+    let environment = Environment::new("env")?;
+    let context = Context {
+        environment: &environment,
+        readings: &[],
+    };
+    let cloud = cloud(&fake.url)?;
+    for (reader, count) in [("keystone-projects", 1), ("neutron-ports", 3)] {
+        let readings = cloud.read(reader, context).await?;
+        let reading = readings.first().context("a reading")?;
+        ensure!(reading.drafts.len() == count, "{reader}");
+        let Coverage::Incomplete { reason } = &reading.coverage else {
+            anyhow::bail!("{reader}: what a user is shown was taken for all there is")
+        };
+        ensure!(reason.contains("has a role in"), "{reason}");
+    }
+    Ok(())
+}
+
+/// What a Nova is asked for the servers of a hypervisor, by a user who is not told where they run.
+async fn asked_nova(old: bool) -> Result<(usize, Vec<Asked>)> {
+    let url = Arc::new(std::sync::OnceLock::<String>::new());
+    let known = Arc::clone(&url);
+    let servers = json!({"hypervisors": [
+        {"hypervisor_hostname": "cmp-1", "servers": [{"uuid": "a", "name": "a"}]},
+        {"hypervisor_hostname": "cmp-10", "servers": [{"uuid": "b", "name": "b"}]},
+    ]});
+    let fake = Fake::start(move |asked| match asked.path.as_str() {
+        "/v3/auth/tokens" => token(known.get().map_or("", String::as_str)),
+        "/v2.0/ports" => answer(&json!({"ports": []})),
+        "/v2.0/networks" => answer(&json!({"networks": []})),
+        _ if old && asked.version.is_some() => {
+            axum::http::StatusCode::NOT_ACCEPTABLE.into_response()
+        }
+        "/servers/detail" => answer(&json!({"servers": [{"id": "a"}]})),
+        "/os-hypervisors/cmp-1/servers" if old => answer(&servers),
+        "/os-hypervisors" if !old => answer(&servers),
+        _ => missing(),
+    })
+    .await?;
+    let _ = url.set(fake.url.clone());
+    let environment = Environment::new("env")?;
+    let mut hosts = topology::Reading::named(topology::Source {
+        kind: topology::SourceKind::new("nova")?,
+        detail: "test".into(),
+        read_at: "2026-01-01T00:00:00Z".parse()?,
+    });
+    for host in ["cmp-1", "net-1"] {
+        let key = topology::ObjectKey::new(&environment, "host", host)?;
+        hosts.drafts.push(topology::Draft::whole(key, host));
+    }
+    let context = Context {
+        environment: &environment,
+        readings: &[hosts],
+    };
+    let cloud = cloud(&fake.url)?;
+    let readings = cloud.read("nova-instances", context).await?;
+    Ok((readings[0].drafts.len(), fake.asked()))
+}
+
+#[tokio::test]
+async fn novas_old_and_new_are_asked_as_they_understand() -> Result<()> {
+    for old in [true, false] {
+        // The network node is no hypervisor; a name that only begins alike is another host's.
+        let (instances, asked) = asked_nova(old).await?;
+        ensure!(instances == 1, "{asked:?}");
+        let refused = asked.iter().filter(|asked| {
+            asked.path == "/servers/detail" && asked.version.as_deref() == Some("compute 2.53")
+        });
+        ensure!(refused.count() == 1, "{asked:?}");
+        let asked_hosts = asked
+            .iter()
+            .filter(|asked| old && asked.path.starts_with("/os-hyper"));
+        ensure!(
+            asked_hosts.clone().all(|asked| asked.version.is_none()),
+            "{asked:?}"
+        );
+    }
     Ok(())
 }
 

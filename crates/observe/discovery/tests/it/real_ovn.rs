@@ -90,7 +90,7 @@ fn both_databases_of_an_ovn_are_read_where_they_follow_another_too() -> Result<(
 /// Most hosts of an OVN cloud have the clients and no database.
 fn nothing_is_said_of_a_database_that_is_not_there(lab: &One) -> Result<()> {
     lab.host
-        .run("kill $(cat /run/ovn/ovnnb_db.pid) && rm /run/ovn/ovnnb_db.sock")?;
+        .run("kill $(cat /run/ovn/ovnnb_db.pid) && rm -f /run/ovn/ovnnb_db.sock")?;
     let outcome = lab.scan()?;
     ensure!(find(&outcome, "network", "pods").is_err());
     ensure!(

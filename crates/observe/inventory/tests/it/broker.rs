@@ -5,7 +5,9 @@ use discovery::Secret;
 use discovery::environment::{Config, Credentials};
 use discovery::events::{Listener, Settings, State, Status, StatusBoard};
 use inventory::{Inventory, LiveMap};
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueDeclareOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 use serde_json::{Value, json};
@@ -55,7 +57,7 @@ impl Broker {
         std::fs::write(folder.path().join("rabbitmq.conf"), config)?;
         std::fs::write(folder.path().join("enabled_plugins"), "[].\n")?;
         Ok(Self {
-            child: spawn(folder.path())?,
+            child: spawn(folder.path(), port)?,
             port,
             tls_port,
             folder,
@@ -71,7 +73,7 @@ impl Broker {
     }
 
     pub(crate) fn restart(&mut self) -> Result<()> {
-        self.child = spawn(self.folder.path())?;
+        self.child = spawn(self.folder.path(), self.port)?;
         Ok(())
     }
 
@@ -106,6 +108,25 @@ impl Broker {
         Ok(())
     }
 
+    /// How many of the three queues of the listener there are.
+    async fn queues(&self) -> Result<usize> {
+        let connection = self.connect().await?;
+        let mut found = 0;
+        for queue in ["events.bounded", "retries.bounded", "dead"] {
+            let channel = connection.create_channel().await?;
+            let options = QueueDeclareOptions {
+                passive: true,
+                ..QueueDeclareOptions::default()
+            };
+            let name = format!("netwright.cloud.{queue}");
+            let declared = channel.queue_declare(name.into(), options, FieldTable::default());
+            found += usize::from(declared.await.is_ok());
+        }
+        // A queue that was not there has closed its channel, which not every close waits out.
+        let _ = connection.close(200, "".into()).await;
+        Ok(found)
+    }
+
     /// The reasons of the dead letters.
     async fn dead(&self) -> Result<Vec<String>> {
         let connection = self.connect().await?;
@@ -134,13 +155,13 @@ impl Broker {
 }
 
 /// Starts the server and waits until it says that it has.
-fn spawn(folder: &Path) -> Result<Child> {
+fn spawn(folder: &Path, port: u16) -> Result<Child> {
     use std::os::unix::process::CommandExt;
     let distribution = free_port()?;
     // The package's wrapper would change to its own user; the server itself runs as anybody.
     let mut child = Command::new("/usr/lib/rabbitmq/bin/rabbitmq-server")
-        // Nobody asks for it by name: there is no port mapper.
-        .env("RABBITMQ_NODENAME", "netwright@localhost")
+        // Brokers of one host differ in their names; nobody asks for them: there is no port mapper.
+        .env("RABBITMQ_NODENAME", format!("netwright{port}@localhost"))
         .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
         .env(
             "RABBITMQ_ENABLED_PLUGINS_FILE",
@@ -155,7 +176,11 @@ fn spawn(folder: &Path) -> Result<Child> {
         .env("ERL_EPMD_ADDRESS", "127.0.0.1")
         .env(
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-            "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} -erl_epmd_port 1",
+            // Where nobody maps ports, this is the port it listens on.
+            format!(
+                "-start_epmd false -erl_epmd_port {distribution} \
+                 -kernel inet_dist_use_interface {{127,0,0,1}}"
+            ),
         )
         .env("HOME", folder)
         .stdin(Stdio::null())
@@ -316,7 +341,9 @@ async fn events_reach_the_map_whatever_happens_to_the_broker() -> Result<()> {
     settings.retry_after = Duration::from_millis(100);
     settings.tries = 4;
     let sink = inventory.sink(&environment)?;
-    let listener = Listener::new(environment.clone(), settings, sink, board.clone());
+    let listener = Listener::new(environment.clone(), settings.clone(), sink, board.clone());
+    listener.test().await.context("a test of the connection")?;
+    ensure!(broker.queues().await? == 0, "a test leaves no queue");
     let (stop, stopped) = watch::channel(false);
     let listening = tokio::spawn(async move { listener.run(stopped).await });
     let running = |status: &Status| matches!(status.state, State::Running { .. });
@@ -338,6 +365,12 @@ async fn events_reach_the_map_whatever_happens_to_the_broker() -> Result<()> {
     stop.send(true)?;
     listening.await.context("the listener ends when told")?;
     ensure!(board.get(&environment).state == State::Stopped);
+    ensure!(broker.queues().await? == 3, "what comes meanwhile waits");
+    let sink = inventory.sink(&environment)?;
+    let leaving = Listener::new(environment.clone(), settings, sink, board.clone());
+    leaving.remove().await.context("the queues")?;
+    drop(leaving);
+    ensure!(broker.queues().await? == 0, "and goes with the environment");
 
     // What the listener took in was on disk before it was acknowledged.
     drop((map, inventory));

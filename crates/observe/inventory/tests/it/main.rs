@@ -5,7 +5,7 @@ mod broker_tls;
 mod own;
 
 use discovery::environment::{Config, Credentials};
-use inventory::{Inventory, InventoryError, ScanRequest, ScanRow, ScanState};
+use inventory::{Inventory, InventoryError, ScanRequest, ScanRow, ScanState, Secrets};
 use jiff::Timestamp;
 use std::path::Path;
 use topology::{
@@ -172,7 +172,7 @@ async fn a_scan_is_cancelled_and_leaves_nothing() {
         "ssh": {{"user": "reader", "known_hosts": "/dev/null", "port": {port}, "hosts": ["127.0.0.1"], "connect_seconds": 600}}}}"#
     );
     inventory
-        .update_environment(config(&text), Credentials::default())
+        .update_environment(config(&text), Credentials::default(), Secrets::Follow)
         .expect("updated");
     inventory.start();
     let before = inventory.map(&prod()).expect("the map").head().number;
@@ -183,6 +183,64 @@ async fn a_scan_is_cancelled_and_leaves_nothing() {
         inventory.map(&prod()).expect("the map").head().number,
         before
     );
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_named_is_refused_or_a_fault_and_what_was_read_stays() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let inventory = with_prod(dir.path());
+    let map = inventory.map(&prod()).expect("the map");
+    let named = |name: &str| ScanRequest {
+        snapshot: Some(name.to_owned()),
+        ..scan_all()
+    };
+    for name in ["12", " ", &"x".repeat(256)] {
+        assert!(matches!(
+            inventory.submit_scan(named(name)),
+            Err(InventoryError::SnapshotName(_))
+        ));
+        assert!(map.snapshot(name, false, Timestamp::now()).is_err());
+    }
+    // Two that wait for one name: the second finds it taken.
+    let (first, second) = (
+        inventory.submit_scan(named("once")).expect("free"),
+        inventory.submit_scan(named("once")).expect("free still"),
+    );
+    inventory.start();
+    ended(&inventory, first.id).await;
+    let second = ended(&inventory, second.id).await;
+    assert_eq!(second.state, ScanState::CompletedWithErrors);
+    assert!(second.version.is_some(), "{second:?}");
+    let told = |(what, _): &(String, String)| what == "snapshot 'once'";
+    assert!(second.faults.iter().any(told), "{second:?}");
+    assert!(matches!(
+        inventory.submit_scan(named("once")),
+        Err(InventoryError::Map(_))
+    ));
+}
+
+#[tokio::test]
+async fn an_environment_that_goes_away_takes_its_scans_with_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let inventory = with_prod(dir.path());
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let port = silent.local_addr().expect("its address").port();
+    let text = format!(
+        r#"{{"name": "prod", "facts": {{"environment_type": "Hosts"}},
+        "ssh": {{"user": "reader", "known_hosts": "/dev/null", "port": {port}, "hosts": ["127.0.0.1"], "connect_seconds": 600}}}}"#
+    );
+    inventory
+        .update_environment(config(&text), credentials(), Secrets::Stay)
+        .expect("updated");
+    inventory.start();
+    let (running, waiting) = (
+        inventory.submit_scan(scan_all()).expect("submitted"),
+        inventory.submit_scan(scan_all()).expect("submitted"),
+    );
+    inventory.remove_environment(&prod()).expect("removed");
+    for id in [running.id, waiting.id] {
+        assert_eq!(ended(&inventory, id).await.state, ScanState::Cancelled);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use controller::{Config, Controller};
-use inventory::{Inventory, InventoryError, LiveMap, OWN, ScanRequest};
+use inventory::{Inventory, InventoryError, LiveMap, OWN, ScanRequest, Secrets};
 use model::{HostName, PortId, Timestamp};
 use operations::networks::NewNetwork;
 use operations::ports::{FixedIpRequest, NewPort};
@@ -147,7 +147,7 @@ fn key(object_type: &str, id: impl AsRef<str>) -> ObjectRef {
 }
 
 fn level(version: &Version, object: &ObjectRef) -> Option<StatusLevel> {
-    Some(version.level(version.find(object)?))
+    Some(version.level(version.find(object)?, Timestamp::now()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -280,7 +280,7 @@ async fn nobody_configures_scans_or_removes_the_own_cloud() -> Result<()> {
             .add_environment(view.config.clone(), &Default::default())
             .map(drop),
         inventory
-            .update_environment(view.config, Default::default())
+            .update_environment(view.config, Default::default(), Secrets::Follow)
             .map(drop),
     ];
     for refused in refused {

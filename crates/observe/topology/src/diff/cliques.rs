@@ -70,9 +70,9 @@ impl Version {
                     links.filter_map(|link| version.link_key(link)).collect()
                 };
                 let level = |version: &Self, clique: &Option<Arc<Clique>>| {
-                    clique
-                        .as_ref()
-                        .map_or(StatusLevel::Unknown, |clique| version.clique_level(clique))
+                    clique.as_ref().map_or(StatusLevel::Unknown, |clique| {
+                        version.clique_level(clique, version.at)
+                    })
                 };
                 let (had, has) = (links(self, &old), links(after, &new));
                 let change = CliqueChange {

@@ -180,7 +180,7 @@ impl Version {
             let handle = version.find(key)?;
             Some((
                 version.object(handle)?.name().to_owned(),
-                version.level(handle),
+                version.level(handle, version.at),
             ))
         };
         let (name, level) = of(after).or_else(|| of(self)).unwrap_or_default();

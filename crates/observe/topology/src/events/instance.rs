@@ -71,6 +71,7 @@ impl Event<'_> {
         let key = self.key("instance", id)?;
         let mut draft = Draft::part(key.clone());
         draft.name = string(payload, "display_name").map(Into::into);
+        set_state(&mut draft, state);
         let mut rescans = Vec::new();
         let host = string(payload, "host");
         let now = self
@@ -113,10 +114,10 @@ impl Event<'_> {
         }
         let key = self.key("instance", id)?;
         let state = string(payload, "state").unwrap_or(state);
+        let mut draft = Draft::part(key.clone());
+        set_state(&mut draft, state);
         let mut reading = self.reading()?;
-        reading
-            .drafts
-            .push(Draft::part(key.clone()).with("vm_state", state));
+        reading.drafts.push(draft);
         Ok(applied(vec![reading], Vec::new(), key.clone(), key))
     }
 
@@ -181,7 +182,32 @@ fn kept(draft: &mut Draft, payload: &Map<String, Value>) {
     if let Some(tenant) = payload.get("tenant_id") {
         draft.attributes.insert("project_id".into(), tenant.clone());
     }
-    if let Some(state) = payload.get("state") {
-        draft.attributes.insert("vm_state".into(), state.clone());
+    set_state(draft, string(payload, "state").unwrap_or_default());
+}
+
+/// Nova's state of an instance, and the status by which its API, and so a scan, tells of the same while nothing is under way.
+fn set_state(draft: &mut Draft, state: &str) {
+    if state.is_empty() {
+        return;
+    }
+    let status = match state {
+        "active" => Some("ACTIVE"),
+        "building" => Some("BUILD"),
+        "stopped" => Some("SHUTOFF"),
+        "paused" => Some("PAUSED"),
+        "suspended" => Some("SUSPENDED"),
+        "rescued" => Some("RESCUE"),
+        "resized" => Some("VERIFY_RESIZE"),
+        "shelved" => Some("SHELVED"),
+        "shelved_offloaded" => Some("SHELVED_OFFLOADED"),
+        "soft-delete" => Some("SOFT_DELETED"),
+        "error" => Some("ERROR"),
+        _ => None,
+    };
+    let values = [("vm_state", Some(state)), ("status", status)];
+    for (name, value) in values {
+        if let Some(value) = value {
+            draft.attributes.insert(name.into(), json!(value));
+        }
     }
 }

@@ -5,8 +5,10 @@ use crate::health::StatusLevel;
 use crate::object::{Handle, ObjectRef};
 use crate::version::{Tenants, Version};
 use crate::{LinkType, ObjectType};
+use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What to show.
@@ -53,27 +55,44 @@ pub struct Overview {
     pub layout: Layout,
 }
 
-/// Overviews a version keeps, by what was asked.
-pub(crate) type Overviews = Vec<(OverviewQuery, Arc<Overview>)>;
+/// An overview a version keeps: what was asked, and from when until when health is as it shows it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    asked: OverviewQuery,
+    holds: Range<Timestamp>,
+    overview: Arc<Overview>,
+}
 
 /// A version keeps at most this many.
 const KEPT: usize = 8;
 
 impl Version {
-    /// See [`Overview`]. The same version and query give the same picture; with the last layout, what was in it stays where it was.
-    pub fn overview(&self, query: &OverviewQuery, last: Option<&Layout>) -> Arc<Overview> {
-        let kept = |kept: &Overviews| {
-            let found = kept.iter().find(|(asked, _)| asked == query);
-            found.map(|(_, overview)| overview.clone())
+    /// See [`Overview`], with the health at `now`. The same version and query give the same picture; with the last layout, what was in it
+    /// stays where it was.
+    pub fn overview(
+        &self,
+        query: &OverviewQuery,
+        now: Timestamp,
+        last: Option<&Layout>,
+    ) -> Arc<Overview> {
+        let kept = |all: &Vec<Kept>| {
+            let mut all = all.iter();
+            let found = all.find(|kept| kept.asked == *query && kept.holds.contains(&now));
+            found.map(|kept| kept.overview.clone())
         };
         let known = self.overviews.lock().ok().and_then(|all| kept(&all));
         let first = known.unwrap_or_else(|| {
-            let made = Arc::new(self.make_overview(query));
+            let made = Arc::new(self.make_overview(query, now));
             if let Ok(mut all) = self.overviews.lock() {
+                all.retain(|kept| kept.asked != *query);
                 if all.len() >= KEPT {
                     all.remove(0);
                 }
-                all.push((query.clone(), made.clone()));
+                all.push(Kept {
+                    asked: query.clone(),
+                    holds: now..self.next_expiry(now),
+                    overview: made.clone(),
+                });
             }
             made
         });
@@ -87,7 +106,16 @@ impl Version {
         }
     }
 
-    fn make_overview(&self, query: &OverviewQuery) -> Overview {
+    /// Until when no check gets too old.
+    fn next_expiry(&self, now: Timestamp) -> Timestamp {
+        let objects = self.state.status.iter().map(|(_, status)| status);
+        let next = objects
+            .chain(self.state.link_status.values())
+            .filter_map(|status| status.next_expiry(now));
+        next.min().unwrap_or(Timestamp::MAX)
+    }
+
+    fn make_overview(&self, query: &OverviewQuery, now: Timestamp) -> Overview {
         let holder = self.holders(query);
         let mut nodes: BTreeMap<Handle, Supernode> = BTreeMap::new();
         for (handle, object) in self.objects() {
@@ -109,7 +137,7 @@ impl Version {
                 .counts
                 .entry(object.key.object_type.clone())
                 .or_insert(0) += 1;
-            node.level = worse(node.level, self.level(handle));
+            node.level = worse(node.level, self.level(handle, now));
             node.stale += usize::from(object.stale.is_some());
             node.closed |= handle != top;
         }
@@ -133,7 +161,7 @@ impl Version {
                 level: StatusLevel::Unknown,
             });
             *edge.counts.entry(link.link_type.clone()).or_insert(0) += 1;
-            edge.level = worse(edge.level, self.link_level(link));
+            edge.level = worse(edge.level, self.link_level(link, now));
         }
         let mut overview = Overview {
             nodes: nodes.into_values().collect(),

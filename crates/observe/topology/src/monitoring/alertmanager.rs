@@ -1,7 +1,7 @@
 //! Alerts as Prometheus' Alertmanager posts them to a webhook (version 4).
 //!
 //! An alert names its object by `object_type` and `object_id`, or by what Prometheus knows: the host in `instance`, `node` or `host`, and a
-//! device in `device` or `interface`.
+//! device in `device` or `interface`. One for information (`severity` info, none or debug) says nothing of health and is refused.
 
 use super::MonitoringError;
 use crate::health::{CheckResult, StatusLevel, Target};
@@ -9,6 +9,7 @@ use crate::object::ObjectRef;
 use crate::version::Version;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Each alert of a posted body: a result, or why it is not one. A body that is no list of alerts is one refusal.
@@ -39,7 +40,9 @@ fn result(version: &Version, alert: &Value) -> Result<CheckResult, MonitoringErr
     };
     let level = match label("severity") {
         Some("critical" | "error" | "page") => StatusLevel::Error,
-        Some("info" | "none" | "debug") => StatusLevel::Ok,
+        Some("info" | "none" | "debug") if !resolved => {
+            return Err(MonitoringError::Informative(name.to_owned()));
+        }
         _ => StatusLevel::Warning,
     };
     let text = ["summary", "description", "message"]
@@ -51,10 +54,7 @@ fn result(version: &Version, alert: &Value) -> Result<CheckResult, MonitoringErr
         .ok_or_else(|| MonitoringError::Unknown(name.to_owned()))?;
     Ok(CheckResult {
         target: Target::Object { object, part: None },
-        check: Arc::from(match label("device") {
-            Some(device) => format!("{name}@{device}"),
-            None => name.to_owned(),
-        }),
+        check: check_name(name, alert),
         level,
         text: text.into(),
         at,
@@ -62,6 +62,25 @@ fn result(version: &Version, alert: &Value) -> Result<CheckResult, MonitoringErr
         valid_for: None,
         withdrawn: resolved,
     })
+}
+
+/// Alerts of one name differ in their labels, which the fingerprint stands for.
+fn check_name(name: &str, alert: &Value) -> Arc<str> {
+    let fingerprint = alert.get("fingerprint").and_then(Value::as_str);
+    if let Some(fingerprint) = fingerprint.filter(|text| !text.is_empty()) {
+        return format!("{name}@{fingerprint}").into();
+    }
+    let labels = alert.get("labels").and_then(Value::as_object);
+    let others: BTreeMap<&String, &Value> = labels
+        .into_iter()
+        .flatten()
+        .filter(|(label, _)| *label != "alertname")
+        .collect();
+    let others: Vec<String> = others
+        .into_iter()
+        .map(|(label, value)| format!("{label}={value}"))
+        .collect();
+    format!("{name}{{{}}}", others.join(",")).into()
 }
 
 fn named<'l>(version: &Version, label: &impl Fn(&str) -> Option<&'l str>) -> Option<ObjectRef> {

@@ -4,6 +4,7 @@ use super::Report;
 use super::content::{count_rows, named, section};
 use crate::health::StatusLevel;
 use crate::version::{Tenants, Version};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 const BY_TYPE: &[&str] = &[
@@ -19,9 +20,9 @@ struct Row {
 }
 
 impl Report {
-    /// What an environment has.
-    pub fn of_inventory(version: &Version) -> Self {
-        let causes = version.root_causes();
+    /// What an environment has, with its health at `now`.
+    pub fn of_inventory(version: &Version, now: Timestamp) -> Self {
+        let causes = version.root_causes(now);
         let mut tenants = Tenants::new(version);
         let mut types: BTreeMap<String, Row> = BTreeMap::new();
         let mut by_tenant: BTreeMap<String, usize> = BTreeMap::new();

@@ -48,17 +48,55 @@ fn alertmanager_alerts_find_their_objects_and_clear_when_resolved() {
     assert!(matches!(results[3], Err(MonitoringError::Field { .. })));
     let version = map.check(&good, at(5)).version;
     let handle = version.find(&nic).expect("known");
-    assert_eq!(version.level(handle), StatusLevel::Error);
+    assert_eq!(version.level(handle, version.at), StatusLevel::Error);
     let before = version;
     let resolved: Vec<_> = alerts(map.head(), &body("resolved"))
         .into_iter()
         .filter_map(Result::ok)
         .collect();
     let version = map.check(&resolved, at(6)).version;
-    assert_eq!(version.level(handle), StatusLevel::Unknown);
+    assert_eq!(version.level(handle, version.at), StatusLevel::Unknown);
     let diff = before.diff(&version);
     assert_eq!(diff.health.len(), 2);
     assert_eq!(alerts(map.head(), &json!([])).len(), 1);
+}
+
+/// Two of one name that differ in a label stand side by side; one for information says nothing of health.
+#[test]
+fn alerts_of_one_name_are_told_apart_and_information_is_no_health() {
+    let mut map = small();
+    let alert = |status: &str, mount: &str, severity: &str, fingerprint: Option<&str>| {
+        let mut alert = json!({ "status": status, "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2026-01-01T00:01:00Z",
+            "labels": { "alertname": "DiskFull", "severity": severity, "host": "h1", "mount": mount } });
+        if let Some(fingerprint) = fingerprint {
+            alert["fingerprint"] = json!(fingerprint);
+        }
+        alerts(map.head(), &json!({ "alerts": [alert] })).remove(0)
+    };
+    let firing = [
+        alert("firing", "/", "critical", None).expect("understood"),
+        alert("firing", "/var", "critical", None).expect("understood"),
+        alert("firing", "/srv", "critical", Some("f1")).expect("understood"),
+        alert("firing", "/opt", "critical", Some("f2")).expect("understood"),
+    ];
+    assert_eq!(
+        &*firing[0].check,
+        "DiskFull{host=\"h1\",mount=\"/\",severity=\"critical\"}"
+    );
+    assert_eq!(&*firing[2].check, "DiskFull@f1");
+    let resolved = alert("resolved", "/", "critical", None).expect("understood");
+    let informing = alert("firing", "/", "info", None);
+    assert_eq!(
+        informing,
+        Err(MonitoringError::Informative("DiskFull".into()))
+    );
+    let now = resolved.at;
+    map.check(&firing, now);
+    let version = map.check(&[resolved], now).version;
+    let host = version.find(&object("host", "h1")).expect("known");
+    let checks = &version.status(host).expect("checked").checks;
+    assert_eq!(checks.len(), 3);
+    assert_eq!(version.level(host, now), StatusLevel::Error);
 }
 
 #[test]
@@ -140,5 +178,5 @@ fn messages_and_forgotten_versions_survive_a_restart() {
         .head()
         .find(&object("host", "h1"))
         .expect("known");
-    assert_eq!(replayed.map.head().level(host), StatusLevel::Warning);
+    assert_eq!(replayed.map.head().level(host, at(3)), StatusLevel::Warning);
 }

@@ -184,7 +184,7 @@ because = "disk {name} fails"
         withdrawn: false,
     };
     let version = map.check(&[failing], at(5)).version;
-    let causes = version.root_causes();
+    let causes = version.root_causes(at(5));
     assert_eq!(causes[0].because, "disk h1-sda fails");
     assert_eq!(version.level_with_causes(osd, &causes), StatusLevel::Error);
 }

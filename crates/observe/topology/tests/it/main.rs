@@ -6,6 +6,8 @@ mod declarations;
 mod event_fixtures;
 mod fixtures;
 mod graph_fixtures;
+mod health;
+mod history;
 mod monitoring_fixtures;
 mod notifications;
 mod order;

@@ -37,11 +37,12 @@ fn check_result(name: &str, case: &Value) -> Result<(), String> {
             ));
             earlier["check"]["status"] = json!(value);
             let result = sensu_result(map.head(), &earlier).map_err(|e| e.to_string())?;
-            map.check(&[result], at(2));
+            let now = result.at;
+            map.check(&[result], now);
         }
     }
     let result = sensu_result(map.head(), &event).map_err(|e| format!("{name}: {e}"))?;
-    map.check(std::slice::from_ref(&result), at(2));
+    map.check(std::slice::from_ref(&result), result.at);
     let mut expected = case["expected"]["objects"][0].clone();
     for defect in case["reference_defects"].as_array().into_iter().flatten() {
         if text(defect, "path") == "/objects/0/status" {
@@ -71,7 +72,7 @@ fn check_result(name: &str, case: &Value) -> Result<(), String> {
         .map(|(part, port)| json!([part, port["status"], port["status_value"]]))
         .collect();
     let time = result.at.strftime("%Y-%m-%d %H:%M:%S GMT").to_string();
-    let ours = json!([status.level().label(), time, parts]);
+    let ours = json!([status.level(result.at).label(), time, parts]);
     let theirs = json!([
         expected["status"],
         expected["status_timestamp"],
@@ -81,7 +82,10 @@ fn check_result(name: &str, case: &Value) -> Result<(), String> {
         return Err(format!("{name}: {ours}, expected {theirs}"));
     }
     if let Some(wanted) = expected["status_text"].as_str()
-        && status.deciding().map(|(_, check)| check.text.as_ref()) != Some(wanted)
+        && status
+            .deciding(result.at)
+            .map(|(_, check)| check.text.as_ref())
+            != Some(wanted)
     {
         return Err(format!("{name}: evidence is not '{wanted}'"));
     }

@@ -177,3 +177,45 @@ proptest! {
         prop_assert_eq!(ours, expected);
     }
 }
+
+/// What an event says of an instance's state and what a scan says of it are the same attributes: the newer word counts.
+#[test]
+fn states_of_instances_follow_events_and_scans() {
+    let mut map = start();
+    let told = |map: &mut Map, notification: Notification| {
+        let effect = effect(map.head(), &notification);
+        assert_eq!(effect.verdict, Verdict::Applied);
+        map.apply(&Batch {
+            cause: Cause::Events,
+            at: notification.timestamp,
+            readings: effect.readings,
+        })
+        .expect("sound");
+    };
+    let states = |map: &Map| {
+        let vm = map.head().get(&object("instance", "vm1")).expect("known");
+        let text = |name| vm.get(name).and_then(Value::as_str).unwrap_or_default();
+        (text("vm_state").to_owned(), text("status").to_owned())
+    };
+    let of = |vm: &str, status: &str| (vm.to_owned(), status.to_owned());
+    let created = instance("web", "h1", "", "active");
+    told(
+        &mut map,
+        notification(0, "compute.instance.create.end", created),
+    );
+    assert_eq!(states(&map), of("active", "ACTIVE"));
+    let failed = instance("web", "h1", "active", "error");
+    told(&mut map, notification(1, "compute.instance.update", failed));
+    assert_eq!(states(&map), of("error", "ERROR"));
+    let scanned = json!({"host": "h1", "vm_state": "active", "status": "ACTIVE"});
+    let server = draft("instance", "vm1", scanned);
+    map.apply(&scan(110, vec![reading("nova", 110, vec![server])]))
+        .expect("sound");
+    assert_eq!(states(&map), of("active", "ACTIVE"));
+    let stopped = json!({"instance_id": "vm1"});
+    told(
+        &mut map,
+        notification(20, "compute.instance.power_off.end", stopped),
+    );
+    assert_eq!(states(&map), of("stopped", "SHUTOFF"));
+}

@@ -308,7 +308,7 @@ fn the_one_object_to_blame_is_named_and_recovery_clears_it() {
         check(object("otep", "h1-otep"), StatusLevel::Error, 12),
     ];
     let version = map.check(&results, at(12)).version;
-    let causes = version.root_causes();
+    let causes = version.root_causes(at(12));
     assert_eq!(causes.len(), 1, "{causes:?}");
     let blamed = version.object(causes[0].cause).expect("known");
     assert_eq!(blamed.key, switch_port);
@@ -321,14 +321,14 @@ fn the_one_object_to_blame_is_named_and_recovery_clears_it() {
     );
     assert_eq!(version.level_with_causes(vm, &causes), StatusLevel::Warning);
     let other = version.find(&object("instance", "vm2")).expect("known");
-    assert!(version.causes_of(other).is_empty());
+    assert!(causes.of(other).next().is_none());
     // The switch port recovers: the NIC is to blame now. It recovers too: the endpoint is left.
     let version = map
         .check(&[check(switch_port, StatusLevel::Ok, 20)], at(20))
         .version;
     assert_eq!(
         version
-            .object(version.root_causes()[0].cause)
+            .object(version.root_causes(at(20))[0].cause)
             .expect("known")
             .key,
         nic
@@ -336,14 +336,17 @@ fn the_one_object_to_blame_is_named_and_recovery_clears_it() {
     let version = map
         .check(&[check(nic, StatusLevel::Ok, 21)], at(21))
         .version;
-    assert_eq!(version.root_causes()[0].because, "tunnels of h1-otep fail");
+    assert_eq!(
+        version.root_causes(at(21))[0].because,
+        "tunnels of h1-otep fail"
+    );
     let version = map
         .check(
             &[check(object("otep", "h1-otep"), StatusLevel::Ok, 22)],
             at(22),
         )
         .version;
-    assert!(version.root_causes().is_empty());
+    assert!(version.root_causes(at(22)).is_empty());
     // A link of a failing end is a warning, of two failing ends an error.
     let link = |version: &Version| {
         version
@@ -352,7 +355,10 @@ fn the_one_object_to_blame_is_named_and_recovery_clears_it() {
             .expect("there")
             .clone()
     };
-    assert_eq!(version.link_level(&link(&version)), StatusLevel::Unknown);
+    assert_eq!(
+        version.link_level(&link(&version), at(22)),
+        StatusLevel::Unknown
+    );
 }
 
 #[test]
@@ -431,7 +437,7 @@ fn pictures_stay_small_and_still() {
         open: BTreeSet::new(),
         tenants: None,
     };
-    let before = map.head().overview(&query, None);
+    let before = map.head().overview(&query, at(5), None);
     assert_eq!(before.nodes.len(), 5, "switch, two networks, two hosts");
     assert!(before.nodes.iter().all(|node| node.closed));
     let unchecked = |node: &topology::Supernode| node.level == StatusLevel::Unknown;
@@ -446,7 +452,7 @@ fn pictures_stay_small_and_still() {
         .sum();
     assert_eq!(total, map.head().object_count());
     assert!(!before.edges.is_empty());
-    assert_eq!(map.head().overview(&query, None), before);
+    assert_eq!(map.head().overview(&query, at(5), None), before);
     map.apply(&scan(
         2,
         vec![reading(
@@ -456,7 +462,7 @@ fn pictures_stay_small_and_still() {
         )],
     ))
     .expect("sound");
-    let after = map.head().overview(&query, Some(&before.layout));
+    let after = map.head().overview(&query, at(5), Some(&before.layout));
     for (key, position) in &before.layout.positions {
         assert_eq!(after.layout.positions[key], *position);
     }
@@ -465,7 +471,7 @@ fn pictures_stay_small_and_still() {
         open: BTreeSet::from([object("host", "h1")]),
         tenants: None,
     };
-    let opened = map.head().overview(&open, None);
+    let opened = map.head().overview(&open, at(5), None);
     assert!(
         opened
             .nodes
@@ -497,7 +503,7 @@ fn an_overview_of_tenants_is_as_if_there_were_no_others() {
         open: BTreeSet::new(),
         tenants: Some(BTreeSet::from([tenant.clone()])),
     };
-    let overview = version.overview(&query, None);
+    let overview = version.overview(&query, at(5), None);
     let shown: BTreeSet<&ObjectRef> = overview.nodes.iter().map(|node| &node.key).collect();
     let own: BTreeSet<&ObjectRef> = version
         .objects()

@@ -102,13 +102,13 @@ impl Maps {
         self.connection_tests.add(requested(&id, &name, document));
         let targets: Vec<String> = targets(document).map(str::to_owned).collect();
         let (inventory, tests) = (self.asker.inventory.clone(), self.connection_tests.clone());
-        let done = id.clone();
+        let (done, secrets) = (id.clone(), self.asker.secrets());
         tokio::spawn(async move {
             let started = Instant::now();
             let mut results = Vec::new();
             for probe in targets.iter().filter_map(|target| probe(target)) {
                 let tested = inventory
-                    .probe(&config, credentials.clone(), Some(probe))
+                    .probe(&config, credentials.clone(), Some(probe), secrets)
                     .await;
                 results.extend(tested.unwrap_or_default());
             }

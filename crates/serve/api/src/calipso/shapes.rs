@@ -44,7 +44,7 @@ pub(super) fn object(seen: &Seen, handle: Handle) -> Option<Map<String, Value>> 
         .attributes()
         .map(|attribute| (attribute.name.to_string(), attribute.believed.value.clone()))
         .collect();
-    let level = version.level(handle);
+    let level = version.level(handle, seen.now);
     let mut put = |name: &str, value: Value| drop(out.insert(name.to_owned(), value));
     put("_id", object_id(object).into());
     put("id", object.key.id.as_str().into());

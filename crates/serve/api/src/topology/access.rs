@@ -10,7 +10,7 @@ use auth::{AuthError, Identity};
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use discovery::environment::{Right, Sight, Who as Grantee};
-use inventory::{Inventory, LiveMap};
+use inventory::{Inventory, LiveMap, Secrets};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -58,6 +58,14 @@ impl Asker {
         match self.identity.is_admin {
             true => Ok(()),
             false => Err(LiveError::Forbidden.into()),
+        }
+    }
+
+    /// Whoever may change an environment uses its secrets; only operators may have them sent elsewhere.
+    pub(crate) fn secrets(&self) -> Secrets {
+        match self.identity.is_admin {
+            true => Secrets::Follow,
+            false => Secrets::Stay,
         }
     }
 
@@ -144,8 +152,14 @@ impl View {
     }
 
     pub(crate) fn seen(&self, version: Arc<Version>) -> Seen {
+        // The last version is how things are; an older one how they were when it was made.
+        let now = match version.number == self.map.head().number {
+            true => Timestamp::now(),
+            false => version.at,
+        };
         Seen {
             version,
+            now,
             sight: self.sight.clone(),
         }
     }
@@ -171,6 +185,8 @@ impl View {
 /// A version, and what is seen of it.
 pub(crate) struct Seen {
     pub(crate) version: Arc<Version>,
+    /// The time health is told of: a check that was too old by then says nothing.
+    pub(crate) now: Timestamp,
     sight: Sight,
 }
 

@@ -54,7 +54,10 @@ impl Sides {
     fn cut<'d>(&self, compared: &'d Comparison) -> Cow<'d, Diff> {
         match &self.tenants {
             None => Cow::Borrowed(&compared.diff),
-            Some(tenants) => Cow::Owned(compared.diff.of_tenants(tenants)),
+            Some(tenants) => {
+                let (before, after) = (&self.before, &self.after);
+                Cow::Owned(compared.diff.of_tenants(before, after, tenants))
+            }
         }
     }
 }

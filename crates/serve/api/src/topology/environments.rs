@@ -12,17 +12,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use topology::Environment;
 
-/// An environment with what its map and listener are like. Settings are shown to those who may change them.
+/// An environment with what its map and listener are like, as far as the asker sees all of it. Settings are shown to those who may change them.
 fn told(asker: &Asker, view: &EnvironmentView) -> Value {
     let name = &view.config.name;
     let head = asker.inventory.map(name).ok().map(|map| map.head());
+    let sees_all = asker.sight(name) == Sight::All;
     let mut out = json!({
         "name": name,
         "facts": view.config.facts,
         "version": head.as_ref().map(|head| head.number),
         "at": head.as_ref().map(|head| head.at),
-        "objects": head.as_ref().map(|head| head.object_count()),
-        "listener": asker.inventory.listener(name),
+        "objects": head.as_ref().filter(|_| sees_all).map(|head| head.object_count()),
+        "listener": sees_all.then(|| asker.inventory.listener(name)),
         "own": view.own,
         "rights": {
             "scan": !view.own && asker.may(name, Right::Scan),
@@ -92,8 +93,9 @@ pub(super) async fn update(
         credentials,
     } = parse(&headers, body).await?;
     same_name(&name, &config)?;
-    let inventory = asker.inventory.clone();
-    let view = blocking(move || inventory.update_environment(config, credentials)).await?;
+    let (inventory, secrets) = (asker.inventory.clone(), asker.secrets());
+    let update = move || inventory.update_environment(config, credentials, secrets);
+    let view = blocking(update).await?;
     Ok(Json(json!({"environment": told(&asker, &view)})))
 }
 
@@ -146,7 +148,9 @@ pub(super) async fn test(
         }
         None => asker.inventory.environment(&name)?.config,
     };
-    let results = asker.inventory.probe(&config, credentials, only).await?;
+    let secrets = asker.secrets();
+    let inventory = &asker.inventory;
+    let results = inventory.probe(&config, credentials, only, secrets).await?;
     Ok(Json(json!({"results": results})))
 }
 
@@ -163,6 +167,8 @@ pub(super) async fn test_new(
         only,
     } = parse(&headers, body).await?;
     let config = config.ok_or_else(|| MapError::Malformed("'config' is missing".to_owned()))?;
-    let results = asker.inventory.probe(&config, credentials, only).await?;
+    let secrets = asker.secrets();
+    let inventory = &asker.inventory;
+    let results = inventory.probe(&config, credentials, only, secrets).await?;
     Ok(Json(json!({"results": results})))
 }

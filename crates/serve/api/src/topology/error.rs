@@ -70,6 +70,7 @@ fn class_of(error: &InventoryError) -> (StatusCode, &'static str) {
         | E::Exists { .. }
         | E::NotCancellable { .. }
         | E::Map(TopologyError::VersionNameTaken(_)) => (StatusCode::CONFLICT, "Conflict"),
+        E::SnapshotName(_) => (StatusCode::BAD_REQUEST, "Malformed"),
         E::TooManyScans(_) => (StatusCode::TOO_MANY_REQUESTS, "TooMany"),
         E::Map(_)
         | E::Report(_)

@@ -21,7 +21,8 @@ pub(super) async fn list(
     RawQuery(raw): RawQuery,
 ) -> Result<Json<Value>, MapError> {
     let mut params = Params::parse(raw.as_deref())?;
-    let history = asker.view(environment)?.map.history();
+    let view = asker.view(environment)?;
+    let history = view.map.history();
     let named: bool = params.take("named")?.unwrap_or(false);
     let before: Option<u64> = params.take("before")?;
     let limit = params.limit(100, 1000)?;
@@ -35,12 +36,13 @@ pub(super) async fn list(
         .rev()
         .filter(|(version, _)| wanted(version))
         .take(limit)
-        .map(|(version, _)| version_view(&history, version))
+        .map(|(version, _)| version_view(&history, version, view.sees_all()))
         .collect();
     Ok(Json(json!({"versions": rows, "total": history.len()})))
 }
 
-fn version_view(history: &History, version: &Version) -> Value {
+/// Totals are of the whole, and for those who see it.
+fn version_view(history: &History, version: &Version, totals: bool) -> Value {
     let label = history.label_of(version.number);
     json!({
         "number": version.number,
@@ -48,8 +50,8 @@ fn version_view(history: &History, version: &Version) -> Value {
         "cause": version.cause.to_string(),
         "name": label.map(|label| &label.name),
         "pinned": label.is_some_and(|label| label.pinned),
-        "objects": version.object_count(),
-        "links": version.link_count(),
+        "objects": totals.then(|| version.object_count()),
+        "links": totals.then(|| version.link_count()),
     })
 }
 
@@ -71,14 +73,9 @@ pub(super) async fn snapshot(
     asker.need(&environment, Right::Scan)?;
     let view = asker.view(environment)?;
     let SnapshotBody { name, pinned } = parse(&headers, body).await?;
-    if name.trim().is_empty() || name.len() > 255 || name.parse::<u64>().is_ok() {
-        return Err(MapError::Malformed(
-            "a snapshot's name has 1 to 255 characters and is no number".to_owned(),
-        ));
-    }
     let map = view.map.clone();
     let committed = blocking(move || map.snapshot(&name, pinned, Timestamp::now())).await?;
-    let version = version_view(&view.map.history(), &committed.version);
+    let version = version_view(&view.map.history(), &committed.version, view.sees_all());
     Ok((StatusCode::CREATED, Json(json!({"version": version}))))
 }
 

@@ -7,7 +7,8 @@ use super::views;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use topology::Report;
+use std::collections::HashMap;
+use topology::{Handle, Impact, Report};
 
 /// Objects an answer in JSON lists; the counts tell of all.
 const LISTED: usize = 1000;
@@ -21,11 +22,11 @@ pub(super) async fn impact(question: Question) -> Result<Response, MapError> {
     let limit = params.limit(LISTED, 100_000)?;
     params.done()?;
     let mut impact = seen.version.impact(&failed);
-    impact.hit.retain(|hurt| seen.sees(hurt.handle));
+    only_seen(&mut impact, |handle| seen.sees(handle));
     if let Format::Report(format) = format {
         return rendered(&Report::of_impact(&seen.version, &impact), format);
     }
-    let causes = seen.version.root_causes();
+    let causes = seen.version.root_causes(seen.now);
     let hit: Vec<Value> = impact
         .hit
         .iter()
@@ -50,13 +51,30 @@ pub(super) async fn impact(question: Question) -> Result<Response, MapError> {
     .into_response())
 }
 
+/// Leaves what is seen, each because of the nearest thing before it that is seen too. What failed is.
+fn only_seen(impact: &mut Impact, sees: impl Fn(Handle) -> bool) {
+    let before: HashMap<Handle, Handle> = impact
+        .hit
+        .iter()
+        .map(|hurt| (hurt.handle, hurt.because_of))
+        .collect();
+    impact.hit.retain(|hurt| sees(hurt.handle));
+    for hurt in &mut impact.hit {
+        while !sees(hurt.because_of)
+            && let Some(earlier) = before.get(&hurt.because_of)
+        {
+            hurt.because_of = *earlier;
+        }
+    }
+}
+
 /// The causes of present trouble, worst and widest first.
 pub(super) async fn causes(question: Question) -> Result<Json<Value>, MapError> {
     let Question { seen, params, .. } = question;
     params.done()?;
     let causes: Vec<Value> = seen
         .version
-        .root_causes()
+        .root_causes(seen.now)
         .iter()
         .filter(|root| seen.sees(root.cause))
         .map(|root| {

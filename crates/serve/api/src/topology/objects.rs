@@ -6,12 +6,11 @@ use super::page::Page;
 use super::views;
 use crate::live::params::Params;
 use axum::Json;
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use topology::{
-    Handle, LinkType, Object, ObjectType, Place, RootCause, Row, SearchQuery, StatusLevel,
+    Handle, LinkType, Object, ObjectType, Place, RootCauses, Row, SearchQuery, StatusLevel,
 };
 
 pub(super) async fn summary(question: Question) -> Result<Json<Value>, MapError> {
@@ -24,7 +23,7 @@ pub(super) async fn summary(question: Question) -> Result<Json<Value>, MapError>
     } = question;
     params.done()?;
     let version = &seen.version;
-    let causes = version.root_causes();
+    let causes = version.root_causes(seen.now);
     let mut counts: BTreeMap<&ObjectType, usize> = BTreeMap::new();
     let mut levels = Vec::new();
     let mut stale = 0;
@@ -72,7 +71,7 @@ impl Filter {
         })
     }
 
-    fn holds(&self, seen: &Seen, handle: Handle, object: &Object, causes: &[RootCause]) -> bool {
+    fn holds(&self, seen: &Seen, handle: Handle, object: &Object, causes: &RootCauses) -> bool {
         let version = &seen.version;
         let equal = |wanted: &Option<String>, actual: Option<Arc<str>>| {
             wanted
@@ -133,7 +132,7 @@ pub(super) async fn list(question: Question) -> Result<Json<Value>, MapError> {
     let page = Page::take(&mut params, "objects")?;
     params.done()?;
     let version = &seen.version;
-    let causes = version.root_causes();
+    let causes = version.root_causes(seen.now);
     let mut found: Vec<(String, Handle)> = version
         .objects()
         .filter(|(handle, object)| filter.holds(&seen, *handle, object, &causes))
@@ -149,7 +148,7 @@ pub(super) async fn list(question: Question) -> Result<Json<Value>, MapError> {
 }
 
 /// A row in the short form, or with the fields asked for: names of attributes or of the short form.
-fn row(seen: &Seen, handle: Handle, fields: &[String], causes: &[RootCause]) -> Option<Value> {
+fn row(seen: &Seen, handle: Handle, fields: &[String], causes: &RootCauses) -> Option<Value> {
     let mut brief = views::brief(seen, handle, causes)?;
     if fields.is_empty() {
         return Some(Value::Object(brief));
@@ -170,7 +169,7 @@ pub(super) async fn show(question: Question) -> Result<Json<Value>, MapError> {
     let key: String = params.need("key")?;
     params.done()?;
     let handle = seen.find(&key)?;
-    let object = views::full(&seen, handle, Timestamp::now());
+    let object = views::full(&seen, handle);
     Ok(Json(
         json!({"version": seen.version.number, "object": object}),
     ))
@@ -192,7 +191,7 @@ pub(super) async fn tree(question: Question) -> Result<Json<Value>, MapError> {
     };
     let page = Page::take(&mut params, "tree")?;
     params.done()?;
-    let causes = seen.version.root_causes();
+    let causes = seen.version.root_causes(seen.now);
     let mut rows: Vec<(String, Row)> = seen
         .version
         .rows(&place)
@@ -218,7 +217,7 @@ pub(super) async fn tree(question: Question) -> Result<Json<Value>, MapError> {
     Ok(Json(Value::Object(answer)))
 }
 
-fn tree_row(seen: &Seen, row: Row, causes: &[RootCause]) -> Option<Value> {
+fn tree_row(seen: &Seen, row: Row, causes: &RootCauses) -> Option<Value> {
     match row {
         Row::Folder {
             id,
@@ -284,7 +283,7 @@ pub(super) async fn search(question: Question) -> Result<Json<Value>, MapError> 
     };
     params.done()?;
     let result = seen.version.search(&query, |handle| seen.sees(handle));
-    let causes = seen.version.root_causes();
+    let causes = seen.version.root_causes(seen.now);
     let hits: Vec<Value> = result
         .hits
         .iter()

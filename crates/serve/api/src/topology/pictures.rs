@@ -29,7 +29,7 @@ fn picture(seen: &Seen, nodes: &[Handle], links: &[Arc<Link>]) -> Value {
         .cloned()
         .collect();
     let layout = Layout::layered(&seen.version, &nodes, &links, None);
-    let causes = seen.version.root_causes();
+    let causes = seen.version.root_causes(seen.now);
     let nodes: Vec<Value> = nodes
         .iter()
         .filter_map(|node| {
@@ -77,7 +77,7 @@ fn clique_view(seen: &Seen, clique: &Clique) -> Value {
     out["focal"] = json!(clique.focal.to_string());
     out["clique_type"] = json!(clique.clique_type);
     out["constraints"] = json!(clique.constraints);
-    out["status"] = json!(seen.version.clique_level(clique));
+    out["status"] = json!(seen.version.clique_level(clique, seen.now));
     out
 }
 
@@ -162,7 +162,7 @@ pub(super) async fn overview(question: Question) -> Result<Response, MapError> {
     };
     let shape: Shape = params.take("format")?.unwrap_or_default();
     params.done()?;
-    let overview = seen.version.overview(&query, None);
+    let overview = seen.version.overview(&query, seen.now, None);
     let nodes: Vec<Value> = overview
         .nodes
         .iter()

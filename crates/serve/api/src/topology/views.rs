@@ -5,14 +5,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use topology::{
-    Attribute, Handle, Layout, Link, LinkState, Object, ObjectRef, RootCause, Status, StatusLevel,
+    Attribute, Handle, Layout, Link, LinkState, Object, ObjectRef, RootCauses, Status, StatusLevel,
 };
 
 /// The short form: what a row of a list or a node of a picture needs.
 pub(super) fn brief(
     seen: &Seen,
     handle: Handle,
-    causes: &[RootCause],
+    causes: &RootCauses,
 ) -> Option<Map<String, Value>> {
     let version = &seen.version;
     let object = version.object(handle)?;
@@ -52,10 +52,10 @@ pub(super) fn edge(edge: &impl Serialize, source: &ObjectRef, target: &ObjectRef
 }
 
 /// Everything there is to tell of an object.
-pub(super) fn full(seen: &Seen, handle: Handle, now: Timestamp) -> Option<Value> {
+pub(super) fn full(seen: &Seen, handle: Handle) -> Option<Value> {
     let version = &seen.version;
     let object = version.object(handle)?;
-    let causes = version.causes_of(handle);
+    let causes = version.root_causes(seen.now);
     let mut out = brief(seen, handle, &causes)?;
     out.insert("id_path".to_owned(), json!(version.id_path(handle)));
     out.insert("name_path".to_owned(), json!(version.name_path(handle)));
@@ -68,11 +68,11 @@ pub(super) fn full(seen: &Seen, handle: Handle, now: Timestamp) -> Option<Value>
         "checks".to_owned(),
         version
             .status(handle)
-            .map_or(json!([]), |status| checks(status, now)),
+            .map_or(json!([]), |status| checks(status, seen.now)),
     );
     let visible = |handle: &Handle| seen.sees(*handle);
     let why: Vec<Value> = causes
-        .iter()
+        .of(handle)
         .filter(|root| root.cause != handle && seen.sees(root.cause))
         .map(|root| {
             let chain = root.chain(handle);
@@ -145,7 +145,7 @@ pub(super) fn link(seen: &Seen, link: &Link) -> Option<Value> {
         "source_label": link.source_label,
         "target_label": link.target_label,
         "state": state(link.state),
-        "status": version.link_level(link),
+        "status": version.link_level(link, seen.now),
         "implicit": link.implicit,
         "host": link.place,
         "attributes": link.attributes,

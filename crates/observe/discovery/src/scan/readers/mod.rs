@@ -131,7 +131,14 @@ fn each<'a>(names: &'a [String], words: impl Fn(&'a str) -> Vec<&'a str>) -> Vec
 }
 
 fn interfaces(answers: &Answers, words: &[&str]) -> Result<Vec<Interface>, Gap> {
-    ip::interfaces(&answers.output(words)?).map_err(broken)
+    let found = ip::interfaces(&answers.output(words)?).map_err(broken)?;
+    match found.is_empty() {
+        true => Err(Gap(format!(
+            "{} names no interface, and there is always lo",
+            words.join(" ")
+        ))),
+        false => Ok(found),
+    }
 }
 
 fn broken(error: crate::parse::ParseError) -> Gap {

@@ -159,8 +159,9 @@ export interface EnvironmentInfo {
   facts: Facts;
   version: number | null;
   at: string | null;
+  /** None for those who see only their own. */
   objects: number | null;
-  listener: Listener;
+  listener: Listener | null;
   rights: { scan: boolean; edit: boolean };
   config?: Config;
   /** Names of the credentials that are set. */
@@ -195,8 +196,9 @@ export interface VersionInfo {
   cause: string;
   name: string | null;
   pinned: boolean;
-  objects: number;
-  links: number;
+  /** Of everything; none for those who see only their own. */
+  objects: number | null;
+  links: number | null;
 }
 
 export interface Ref {
