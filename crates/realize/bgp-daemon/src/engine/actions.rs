@@ -117,6 +117,7 @@ impl Core {
 
     /// The router at the other end of an unnumbered link; asks for it the first time.
     fn router_on(&mut self, interface: &str) -> Result<IpAddr, String> {
+        self.io.forget_old_links();
         let known = self
             .io
             .discoveries

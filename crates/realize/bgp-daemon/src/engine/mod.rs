@@ -438,17 +438,11 @@ impl Core {
     }
 
     fn advertise(&mut self, now: Time) {
-        self.io
-            .discoveries
-            .retain(|_, discovery| match discovery.announce() {
-                // The interface is gone; the next attempt to connect looks for it again.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) => {
-                    self.io.routers.remove(&discovery.interface);
-                    false
-                }
-                // The link is down, or has no address yet: the next advertisement comes by time.
-                _ => true,
-            });
+        self.io.forget_old_links();
+        for discovery in self.io.discoveries.values() {
+            // The link is down, or has no address yet: the next advertisement comes by time.
+            let _ = discovery.announce();
+        }
         let again = !self.io.discoveries.is_empty();
         self.io.advertise_at = again.then_some(Time(now.0 + ADVERTISE));
     }
@@ -474,6 +468,22 @@ impl Io {
             closing: BTreeSet::new(),
             counters: Counters::default(),
         }
+    }
+
+    /// Interfaces that are gone, or were made again; the next attempt to connect looks for them anew.
+    fn forget_old_links(&mut self) {
+        let Self {
+            discoveries,
+            routers,
+            ..
+        } = self;
+        discoveries.retain(|_, discovery| {
+            let stays = discovery.is_on_its_link();
+            if !stays {
+                routers.remove(&discovery.interface);
+            }
+            stays
+        });
     }
 
     /// Numbers a connection and watches it.

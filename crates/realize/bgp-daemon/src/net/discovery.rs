@@ -60,6 +60,12 @@ impl Discovery {
         })
     }
 
+    /// Whether the interface is still the one that was opened: one that is made again has another index, and the socket
+    /// neither hears nor says anything there.
+    pub(crate) fn is_on_its_link(&self) -> bool {
+        super::interface_index(&self.interface) == Some(self.index)
+    }
+
     /// Tells the link that a router is here, and asks who else is.
     pub(crate) fn announce(&self) -> io::Result<()> {
         // Type, code, checksum (the kernel's), hop limit, flags, lifetime 0, reachable time, retransmission timer.

@@ -110,7 +110,7 @@ impl Program for Bird {
 
     fn processes(&self, _config: &RouterConfig, folder: &Path) -> Result<Vec<Vec<String>>> {
         let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
-        Ok(vec![line(&[
+        let mut words = line(&[
             "bird",
             "-f",
             "-c",
@@ -119,7 +119,12 @@ impl Program for Bird {
             &file("bird.ctl"),
             "-P",
             &file("bird.pid"),
-        ])])
+        ]);
+        // Left by one that was killed: this one has to say that forwarding went on (RFC 4724 3).
+        if folder.join("bird.pid").exists() {
+            words.push("-R".to_owned());
+        }
+        Ok(vec![words])
     }
 
     fn control(&self, folder: &Path) -> Vec<String> {

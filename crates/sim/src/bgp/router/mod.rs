@@ -29,6 +29,9 @@ use std::time::{Duration, Instant};
 /// How long a program may take to start.
 const START: Duration = Duration::from_secs(120);
 
+/// How long its control program may take to answer.
+const ANSWER: Duration = Duration::from_secs(60);
+
 /// The programs that speak BGP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Software {
@@ -325,12 +328,13 @@ impl Router {
         Ok(())
     }
 
-    /// Runs a command of the program's own control program and returns what it printed.
+    /// Runs a command of the program's own control program and returns what it printed. Some wait without end for a daemon that is
+    /// no more.
     pub fn control(&self, words: &[&str]) -> Result<String> {
         let line = self.software.program().control(self.folder());
-        let (name, arguments) = line.split_first().context("a control program has a name")?;
-        let mut command = self.namespace.command(name);
-        command.args(arguments).args(words).stdin(Stdio::null());
+        let mut command = self.namespace.command("timeout");
+        command.arg(ANSWER.as_secs().to_string());
+        command.args(line).args(words).stdin(Stdio::null());
         finish(&mut command)
     }
 

@@ -104,7 +104,7 @@ fn frr_floods_to_where_our_configuration_says() {
     let mut world = World::new();
     let own = Site::router(0);
     let neighbors = vec![client(Site::router(1), EVPN)];
-    world.router(0, Software::Netwright, ASN, neighbors, |config| {
+    let _router = world.router(0, Software::Netwright, ASN, neighbors, |config| {
         config.extra = format!(
             "\n[[networks]]\nevpn = \"{own}:101:[3]:[0]:[32]:[{own}]\"\nvni = {VNI}\ntargets = [\"{ASN}:{VNI}\"]\n"
         );

@@ -163,10 +163,9 @@ fn only_from_the_link(software: Software, words: &str) {
         world.until("segments from afar that are dropped", || {
             dropped_for_their_ttl(guarded.namespace()) > 0
         });
-        for one in [&router, &peer] {
-            let established = one.established().expect("told");
-            assert!(established.is_empty(), "{secure:?}: {established:?}");
-        }
+        // The other one may think so for a while: what it said before we took its call was heard.
+        let established = guarded.established().expect("told");
+        assert!(established.is_empty(), "{secure:?}: {established:?}");
     }
 }
 

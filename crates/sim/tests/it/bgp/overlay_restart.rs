@@ -6,7 +6,8 @@ use super::world::{ASN, Family, World, client, end_of_rib, is_root, ours, passiv
 use bgp::FamilySet;
 use bgp::message::{CodecContext, split};
 use sim::bgp::messages::{TRANSITIVE, UPDATE, attribute};
-use sim::bgp::{Neighbor, Router, Site, Software};
+use sim::bgp::{Router, Site, Software};
+use sim::lab::ip;
 
 struct Trio {
     world: World,
@@ -65,6 +66,11 @@ impl Trio {
         self.world.until_heard(self.observer, &what, 1, is_marked);
     }
 
+    fn route_of_dying(&self, verb: &str, route: &str) {
+        let script = format!("route {verb} {route}");
+        ip(Some(self.dying.namespace()), &script).expect("a route");
+    }
+
     fn survives(mut self) {
         self.dying.kill();
         self.world.session(&self.keeper, Site::router(1), false);
@@ -72,16 +78,32 @@ impl Trio {
             self.world
                 .route(&self.keeper, self.family, sample.shown, true);
         }
+        // Ours has the patience to hear its own neighbours out before it says that it has sent all (RFC 4724 4.1). Others are
+        // let through to the keeper when they have their routes.
+        let is_patient = self.dying.software() == Software::Netwright;
+        let barrier = format!("blackhole {}/32\n", Site::router(0));
+        if !is_patient {
+            self.route_of_dying("add", &barrier);
+        }
         self.dying.launch().expect("started again");
         self.world.load.close(self.script);
         self.script = announced(&mut self.world, self.family);
+        if !is_patient {
+            for sample in Sample::of(self.family) {
+                self.world
+                    .route(&self.dying, self.family, sample.shown, true);
+            }
+            self.route_of_dying("del", &barrier);
+        }
         self.world.session(&self.keeper, Site::router(1), true);
         // The second one comes after the table, whose end decides what is still stale.
         self.mark(2);
         self.mark(3);
         let family = self.family;
         let gone = |kind: u8, body: &[u8]| kind == UPDATE && withdraws(family, body);
-        assert_eq!(self.world.count(self.observer, gone), 0, "a route was lost");
+        let recorded = self.world.load.sessions()[self.observer].recorded();
+        let lost = recorded.iter().find(|(kind, body)| gone(*kind, body));
+        assert_eq!(lost, None, "a route was lost among {recorded:02x?}");
         for sample in Sample::of(self.family) {
             self.world
                 .route(&self.keeper, self.family, sample.shown, true);
@@ -147,9 +169,10 @@ fn our_routes_outlive_our_restart_with_us() {
     over_a_restart(BOTH, Software::Netwright, ours());
 }
 
+/// FRR 8.4 keeps no EVPN routes of a neighbour that restarts (its helper's families end with VPN).
 #[test]
 fn our_routes_outlive_our_restart_with_frr() {
-    over_a_restart(BOTH, Software::Frr, ours());
+    over_a_restart(VPN, Software::Frr, ours());
 }
 
 #[test]

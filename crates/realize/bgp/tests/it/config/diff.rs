@@ -83,7 +83,7 @@ fn a_vrf_and_a_mac_vrf_may_have_one_name() {
     let both = format!("{l3}[mac-vrfs.v]\nrd = \"1:2\"\nvni = 7\n");
     assert_eq!(costs(&both, &both), []);
     let mac_vrf = (Part::MacVrf("v".to_owned()), Cost::PolicyRun);
-    assert_eq!(costs(&both, l3), [mac_vrf.clone()]);
+    assert_eq!(costs(&both, l3), std::slice::from_ref(&mac_vrf));
     assert_eq!(costs(&both, &both.replace("vni = 7", "vni = 8")), [mac_vrf]);
 }
 

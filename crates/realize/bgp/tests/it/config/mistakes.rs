@@ -304,7 +304,7 @@ const ELSEWHERE: &[(&str, usize, &str, &str)] = &[
         "add [vrfs.v]",
     ),
     (
-        "[vrfs.v]\nrd = \"1:1\"\n[[networks]]\nvrf = \"v\"\nevpn = \"1:1:[3]:[0]:[32]:[192.0.2.1]\"",
+        "[vrfs.v]\nrd = \"1:1\"\n[[networks]]\nvrf = \"v\"\nvni = 7\nevpn = \"1:1:[3]:[0]:[32]:[192.0.2.1]\"",
         7,
         "networks[0].vrf",
         "add [mac-vrfs.v]",
