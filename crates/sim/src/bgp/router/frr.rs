@@ -69,7 +69,7 @@ fn configuration(config: &RouterConfig) -> Result<String, std::fmt::Error> {
     writeln!(out, " bgp router-id {}", config.router_id)?;
     out.push_str(
         " no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n no bgp network import-check\n \
-         no bgp enforce-first-as\n bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n",
+         no bgp enforce-first-as\n bgp graceful-restart\n",
     );
     if let Some(cluster) = config.cluster_id {
         writeln!(out, " bgp cluster-id {cluster}")?;
