@@ -453,6 +453,7 @@ mod tests {
     async fn readings_are_as_old_as_the_first_question() {
         let environment = Environment::new("env").expect("a name");
         let slow = Arc::new(Slow::default());
+        let sources: [Arc<dyn Source>; 1] = [slow.clone()];
         for kind in ["OpenStack", "Hosts"] {
             let facts = Facts {
                 environment_type: kind.to_owned(),
@@ -461,7 +462,7 @@ mod tests {
             let scan = Scan {
                 environment: &environment,
                 tree: &Tree::built_in(),
-                sources: &[slow.clone()],
+                sources: &sources,
                 hosts: Some(&*slow),
                 progress: &|_| {},
             };
