@@ -16,10 +16,18 @@ fn gobgp_is_sent_what_it_asks_for() {
     }
     let mut world = World::new();
     let script = world.next_source();
-    // The scripted one asks by target too, and so for nothing: else we would ask for all on its behalf (RFC 4684 4), and
-    // GoBGP 3.10 ends with a nil pointer when it hears that.
-    let neighbors = vec![client(Site::router(1), BOTH), passive(client(script, BOTH))];
-    let router = world.router(0, ours(), ASN, neighbors, |_| {});
+    // On behalf of the scripted one, that cannot ask by target, we ask for all (RFC 4684 4), and GoBGP 3.10 ends with a nil
+    // pointer when it hears that.
+    let spared = Neighbor {
+        extra: "export = \"no-memberships\"\n".to_owned(),
+        ..client(Site::router(1), BOTH)
+    };
+    let neighbors = vec![spared, passive(client(script, VPN))];
+    let router = world.router(0, Software::Netwright, ASN, neighbors, |config| {
+        config.extra = "\n[policies.no-memberships]\ndefault = \"accept\"\n\
+                        rules = [{ match = [{ family = [\"route-target\"] }], then = \"reject\" }]\n"
+            .to_owned();
+    });
     let toward = vec![Neighbor::new(Site::router(0), ASN, BOTH)];
     let gobgp = world.router(1, Software::Gobgp, ASN, toward, |_| {});
     let vrf = "vrf add blue rd 65000:900 rt both 65000:1";
@@ -27,7 +35,7 @@ fn gobgp_is_sent_what_it_asks_for() {
         .control(&vrf.split_whitespace().collect::<Vec<_>>())
         .expect("a VRF");
     world.session(&router, Site::router(1), true);
-    let session = world.script(0, ASN, BOTH);
+    let session = world.script(0, ASN, VPN);
     let source = Source {
         kind: Kind::Vpnv4,
         asn: ASN,
