@@ -20,6 +20,7 @@ mod live_map;
 mod log;
 mod own;
 mod posting;
+mod reach;
 mod reports;
 mod rescans;
 mod scans;

@@ -2,9 +2,7 @@
 
 use crate::listening::events_batch;
 use crate::{Inner, Result};
-use discovery::host::known::Known;
-use discovery::scan::{Request, Scan, Start};
-use discovery::ssh::Hosts;
+use discovery::scan::Start;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
@@ -91,31 +89,17 @@ impl Reader {
 
     /// What cannot be read is marked stale by the readings themselves.
     async fn read(&self, inner: &Inner, rescans: BTreeSet<Rescan>) -> Result<()> {
-        let config = inner.config(&self.environment)?;
-        let credentials = inner.credentials(&self.environment)?;
+        let reach = inner.reach(&self.environment)?;
         let map = inner.map(&self.environment)?;
-        let sources = config.sources(&credentials)?;
-        let hosts = config.hosts(&credentials)?;
-        let tree = config.scanner_tree()?;
         let (_never, cancel) = watch::channel(false);
         let mut readings = Vec::new();
         for rescan in rescans {
             let head = map.head();
-            let scan = Scan {
-                environment: &self.environment,
-                tree: &tree,
-                sources: &sources,
-                hosts: hosts.as_ref().map(|hosts| hosts as &dyn Hosts),
-                progress: &|_| {},
-            };
-            let request = Request {
-                facts: config.facts.clone(),
-                start: Some(Start::of(&head, &rescan)),
-                known: Known::of(&head),
-                hosts: Vec::new(),
-                limits: config.limits(),
-            };
-            readings.extend(scan.run(&request, cancel.clone()).await?.readings);
+            let start = Start::of(&head, &rescan);
+            let outcome = reach
+                .scan(&head, Some(start), Vec::new(), &|_| {}, cancel.clone())
+                .await?;
+            readings.extend(outcome.readings);
         }
         let batch = events_batch(readings);
         tokio::task::spawn_blocking(move || map.apply(&batch).map(drop))

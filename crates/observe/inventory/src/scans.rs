@@ -5,9 +5,7 @@
 use crate::kept::Kept;
 use crate::{Inner, InventoryError, Result};
 use discovery::environment::Config;
-use discovery::host::known::Known;
-use discovery::scan::{Progress, Request, Scan, Start};
-use discovery::ssh::Hosts;
+use discovery::scan::{Progress, Start};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -360,44 +358,23 @@ impl Inner {
         row: &ScanRow,
         cancelled: watch::Receiver<bool>,
     ) -> Result<(u64, Vec<(String, String)>)> {
-        let config = self.config(&row.environment)?;
-        let credentials = self.credentials(&row.environment)?;
+        let reach = self.reach(&row.environment)?;
         let map = self.map(&row.environment)?;
-        let sources = config.sources(&credentials)?;
-        let hosts = config.hosts(&credentials)?;
-        let tree = config.scanner_tree()?;
         let head = map.head();
-        let start = row
-            .start
-            .as_ref()
-            .map(|key| start_at(&head, key))
-            .transpose()?;
-        let known = match &start {
-            Some(_) => Known::of(&head),
-            None => Known::default(),
-        };
+        let start = row.start.as_ref().map(|key| start_at(&head, key));
+        let hosts = reach.config.ssh.as_ref().map(|ssh| ssh.hosts.clone());
         let progress = |progress: Progress| self.note_progress(row.id, progress);
-        let scan = Scan {
-            environment: &row.environment,
-            tree: &tree,
-            sources: &sources,
-            hosts: hosts.as_ref().map(|hosts| hosts as &dyn Hosts),
-            progress: &progress,
-        };
-        let request = Request {
-            facts: config.facts.clone(),
-            start,
-            known,
-            hosts: config
-                .ssh
-                .as_ref()
-                .map(|ssh| ssh.hosts.clone())
-                .unwrap_or_default(),
-            limits: config.limits(),
-        };
-        let mut outcome = scan.run(&request, cancelled).await?;
+        let mut outcome = reach
+            .scan(
+                &head,
+                start.transpose()?,
+                hosts.unwrap_or_default(),
+                &progress,
+                cancelled,
+            )
+            .await?;
         if outcome.readings.is_empty() && outcome.faults.is_empty() {
-            outcome.faults.push(nothing_read(&config));
+            outcome.faults.push(nothing_read(&reach.config));
         }
         let batch = Batch {
             cause: Cause::Scan(row.id.to_string().into()),
