@@ -28,11 +28,7 @@ pub enum CredentialName {
 
 /// What of a section of the configuration says whom its secrets are told.
 const PLACES: &[(&str, &[&str], &[CredentialName])] = {
-    use CredentialName::{
-        AciPassword, AmqpPassword, GnmiPassword, JumpKey, JumpKeyPassphrase, JumpPassword,
-        KubernetesToken, NetwrightToken, OpenstackPassword, SqlPassword, SshKey, SshKeyPassphrase,
-        SshPassword,
-    };
+    use CredentialName::*;
     const SERVER: &[&str] = &["host", "port", "tls", "authorities"];
     const SITE: &[&str] = &["url", "authorities"];
     &[

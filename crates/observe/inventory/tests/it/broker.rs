@@ -182,6 +182,8 @@ fn spawn(folder: &Path, port: u16) -> Result<Child> {
                  -kernel inet_dist_use_interface {{127,0,0,1}}"
             ),
         )
+        // Erlang would leave its dump where the test runs.
+        .env("ERL_CRASH_DUMP", folder.join("crash"))
         .env("HOME", folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

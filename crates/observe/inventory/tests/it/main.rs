@@ -7,6 +7,7 @@ mod own;
 use discovery::environment::{Config, Credentials};
 use inventory::{Inventory, InventoryError, ScanRequest, ScanRow, ScanState, Secrets};
 use jiff::Timestamp;
+use std::net::TcpListener;
 use std::path::Path;
 use topology::{
     Batch, Cause, Draft, Environment, Message, MessageQuery, ObjectKey, ObjectRef, Reading,
@@ -38,6 +39,21 @@ fn with_prod(dir: &Path) -> Inventory {
         .add_environment(config(text), &credentials())
         .expect("added");
     inventory
+}
+
+/// With one environment whose only host listens and never says a word: a scan waits for its greeting.
+fn with_a_silent_host(dir: &Path) -> (Inventory, TcpListener) {
+    let inventory = with_prod(dir);
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let port = silent.local_addr().expect("its address").port();
+    let text = format!(
+        r#"{{"name": "prod", "facts": {{"environment_type": "Hosts"}},
+        "ssh": {{"user": "reader", "known_hosts": "/dev/null", "port": {port}, "hosts": ["127.0.0.1"], "connect_seconds": 600}}}}"#
+    );
+    inventory
+        .update_environment(config(&text), Credentials::default(), Secrets::Follow)
+        .expect("updated");
+    (inventory, silent)
 }
 
 fn reading(hosts: &[&str]) -> Batch {
@@ -163,17 +179,7 @@ async fn a_scan_that_reaches_nobody_says_so_and_takes_nothing_away() {
 #[tokio::test]
 async fn a_scan_is_cancelled_and_leaves_nothing() {
     let dir = tempfile::tempdir().expect("a folder");
-    let inventory = with_prod(dir.path());
-    // Listens and never says a word: the scan waits for its greeting.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let port = silent.local_addr().expect("its address").port();
-    let text = format!(
-        r#"{{"name": "prod", "facts": {{"environment_type": "Hosts"}},
-        "ssh": {{"user": "reader", "known_hosts": "/dev/null", "port": {port}, "hosts": ["127.0.0.1"], "connect_seconds": 600}}}}"#
-    );
-    inventory
-        .update_environment(config(&text), Credentials::default(), Secrets::Follow)
-        .expect("updated");
+    let (inventory, _silent) = with_a_silent_host(dir.path());
     inventory.start();
     let before = inventory.map(&prod()).expect("the map").head().number;
     let scan = inventory.submit_scan(scan_all()).expect("submitted");
@@ -222,16 +228,7 @@ async fn a_snapshot_that_cannot_be_named_is_refused_or_a_fault_and_what_was_read
 #[tokio::test]
 async fn an_environment_that_goes_away_takes_its_scans_with_it() {
     let dir = tempfile::tempdir().expect("a folder");
-    let inventory = with_prod(dir.path());
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let port = silent.local_addr().expect("its address").port();
-    let text = format!(
-        r#"{{"name": "prod", "facts": {{"environment_type": "Hosts"}},
-        "ssh": {{"user": "reader", "known_hosts": "/dev/null", "port": {port}, "hosts": ["127.0.0.1"], "connect_seconds": 600}}}}"#
-    );
-    inventory
-        .update_environment(config(&text), credentials(), Secrets::Stay)
-        .expect("updated");
+    let (inventory, _silent) = with_a_silent_host(dir.path());
     inventory.start();
     let (running, waiting) = (
         inventory.submit_scan(scan_all()).expect("submitted"),
